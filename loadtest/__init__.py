@@ -1,0 +1,1 @@
+"""Load tests with locust. They speak HTTP and know nothing of meshsim."""

@@ -1,0 +1,7 @@
+"""`python -m meshsim` is `meshsim`."""
+
+import sys
+
+from meshsim.cli.main import run
+
+sys.exit(run())

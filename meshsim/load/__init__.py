@@ -1,0 +1,1 @@
+"""A small open-loop load generator."""

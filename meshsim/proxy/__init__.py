@@ -1,0 +1,1 @@
+"""The data plane: real connections around the decisions of `meshsim.mesh`."""

@@ -1,0 +1,1 @@
+"""The node: runs pods, probes them, publishes their endpoints, reports their CPU."""

@@ -1,0 +1,150 @@
+"""Argo Rollouts' AnalysisTemplate, AnalysisRun and Experiment as they stand on the wire."""
+
+from typing import Final
+
+from meshsim.api.decode import Object, Wire
+from meshsim.api.meta import ObjectMeta
+
+COMPLETED_PHASES: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
+"""Phases that an analysis run or an experiment never leaves."""
+
+
+class TemplateRef(Wire, frozen=True):
+    """Names an AnalysisTemplate, or a ClusterAnalysisTemplate when `cluster_scope`."""
+
+    template_name: str = ""
+    cluster_scope: bool = False
+
+
+class AnalysisRunArgument(Wire, frozen=True):
+    """An argument that a rollout gives an analysis: a value, or where in the rollout to find it."""
+
+    name: str = ""
+    value: str | None = None
+    value_from: Object | None = None
+
+
+class Argument(Wire, frozen=True):
+    """An argument of a template; `value_from` may name a Secret's key."""
+
+    name: str = ""
+    value: str | None = None
+    value_from: Object | None = None
+
+
+class DryRun(Wire, frozen=True):
+    """Metrics (a regular expression) that are measured but never count."""
+
+    metric_name: str = ""
+
+
+class MeasurementRetention(Wire, frozen=True):
+    """How many measurements of metrics (a regular expression) are kept."""
+
+    metric_name: str = ""
+    limit: int = 0
+
+
+class Metric(Wire, frozen=True):
+    """One thing that is measured. Limits are numbers, or text while arguments are still to be filled in."""
+
+    name: str = ""
+    interval: str = ""
+    initial_delay: str = ""
+    count: int | str | None = None
+    success_condition: str = ""
+    failure_condition: str = ""
+    failure_limit: int | str | None = None
+    inconclusive_limit: int | str | None = None
+    consecutive_error_limit: int | str | None = None
+    consecutive_success_limit: int | str | None = None
+    provider: Object = {}
+
+
+class AnalysisTemplateSpec(Wire, frozen=True):
+    """What is measured and how it is judged."""
+
+    metrics: tuple[Metric, ...] = ()
+    args: tuple[Argument, ...] = ()
+    dry_run: tuple[DryRun, ...] = ()
+    measurement_retention: tuple[MeasurementRetention, ...] = ()
+    templates: tuple[TemplateRef, ...] = ()
+
+
+class AnalysisTemplate(Wire, frozen=True):
+    """An AnalysisTemplate or a ClusterAnalysisTemplate."""
+
+    metadata: ObjectMeta
+    spec: AnalysisTemplateSpec = AnalysisTemplateSpec()
+
+
+class AnalysisRunSpec(Wire, frozen=True):
+    """A template with its arguments filled in."""
+
+    metrics: tuple[Metric, ...] = ()
+    args: tuple[Argument, ...] = ()
+    dry_run: tuple[DryRun, ...] = ()
+    measurement_retention: tuple[MeasurementRetention, ...] = ()
+    terminate: bool = False
+    ttl_strategy: Object | None = None
+
+
+class AnalysisRunStatus(Wire, frozen=True):
+    """How the run goes. `metric_results` stay as written."""
+
+    phase: str = ""
+    message: str = ""
+    started_at: str = ""
+    completed_at: str = ""
+    metric_results: tuple[Object, ...] = ()
+
+
+class AnalysisRun(Wire, frozen=True):
+    """One run of an analysis."""
+
+    metadata: ObjectMeta
+    spec: AnalysisRunSpec = AnalysisRunSpec()
+    status: AnalysisRunStatus = AnalysisRunStatus()
+
+
+class ExperimentTemplateStatus(Wire, frozen=True):
+    """How one version of an experiment is."""
+
+    name: str = ""
+    status: str = ""
+    message: str = ""
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    service_name: str = ""
+    pod_template_hash: str = ""
+    last_transition_time: str = ""
+
+
+class ExperimentStatus(Wire, frozen=True):
+    """How the experiment goes."""
+
+    phase: str = ""
+    message: str = ""
+    available_at: str = ""
+    template_statuses: tuple[ExperimentTemplateStatus, ...] = ()
+    analysis_runs: tuple[Object, ...] = ()
+
+
+class ExperimentSpec(Wire, frozen=True):
+    """Versions that run side by side. Templates and analyses stay as written."""
+
+    templates: tuple[Object, ...] = ()
+    duration: str = ""
+    analyses: tuple[Object, ...] = ()
+    progress_deadline_seconds: int | None = None
+    terminate: bool = False
+
+
+class Experiment(Wire, frozen=True):
+    """An experiment."""
+
+    metadata: ObjectMeta
+    spec: ExperimentSpec = ExperimentSpec()
+    status: ExperimentStatus = ExperimentStatus()

@@ -1,0 +1,1 @@
+"""The verbs of Argo's kubectl plugin: same words, same output, same patches."""

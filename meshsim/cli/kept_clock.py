@@ -1,0 +1,41 @@
+"""The clock of a data directory: a reopened one goes on from its own time, unless that was real time all along."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from meshsim.kit.clock import ClockEpoch, LoopClock, ScaledClock, start_epoch
+from meshsim.kit.errors import StartError
+
+_FILE: Final = "clock.json"
+_REAL_TIME_WITHIN_S: Final = 1.0
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What the clock showed at a moment of the system's time."""
+
+    real: float
+    shown: float
+
+
+def open_clock(data_dir: Path | None, speed: float) -> ClockEpoch:
+    """The clock to run with: real time, or from where the directory's own clock stopped. Raises StartError."""
+    if data_dir is None:
+        return start_epoch(speed)
+    path = data_dir / _FILE
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except FileNotFoundError:
+        return start_epoch(speed)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StartError(f"{path}: cannot read the clock: {error}") from None
+    was_real_time = abs(kept.shown - kept.real) < _REAL_TIME_WITHIN_S
+    return start_epoch(speed, None if was_real_time else kept.shown)
+
+
+def keep_clock(data_dir: Path, clock: ScaledClock) -> None:
+    """Note what the clock shows now. Raises OSError."""
+    new = data_dir / f".{_FILE}"
+    new.write_bytes(msgspec.json.encode(_Kept(LoopClock().now(), clock.now())))
+    new.replace(data_dir / _FILE)

@@ -1,0 +1,130 @@
+"""Manifests as people give them, `-f` files, directories and stdin, read and checked before anything starts."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from meshsim.api.decode import Document, Object, read_documents
+from meshsim.api.kinds import Kind, kind_named
+from meshsim.api.meta import Key
+from meshsim.kit.errors import InvalidManifestError, StartError
+
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object that a person wrote, of a kind the API serves, and where it stands."""
+
+    kind: Kind
+    object: Object
+    document: Document
+    path_prefix: str = ""
+    """Where the object stands inside its document, for the items of a List."""
+
+    @property
+    def key(self) -> Key:
+        """Its key; the namespace has been filled in."""
+        metadata = self.object["metadata"]
+        return Key(metadata.get("namespace", ""), metadata["name"])
+
+    @property
+    def title(self) -> str:
+        """`rollout.argoproj.io/my-app`, as kubectl names objects."""
+        group = f".{self.kind.group}" if self.kind.group else ""
+        return f"{self.kind.singular}{group}/{self.key.name}"
+
+    def where(self, field: str = "") -> str:
+        """`file:line:column` of a field, or of the object."""
+        return self.document.where(".".join(part for part in (self.path_prefix, field) if part))
+
+
+def add_file_flag(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """`-f`, repeatable: files, directories, `-` for stdin."""
+    parser.add_argument(
+        "-f",
+        "--filename",
+        dest="files",
+        metavar="PATH",
+        action="append",
+        default=[],
+        required=required,
+        help="a manifest, a directory of manifests (*.yaml, *.yml, *.json) or - for stdin; may be repeated",
+    )
+
+
+def read_manifests(paths: Sequence[str], namespace: str) -> list[Manifest]:
+    """Every manifest of the files, in order, objects without a namespace in the given one.
+
+    Raises StartError for a file that cannot be read, InvalidManifestError for text that is no manifest, an
+    object without a name or of a kind that is not served. All objects of unknown kinds are named at once.
+    """
+    manifests: list[Manifest] = []
+    unknown: list[str] = []
+    for file, text in _texts(paths):
+        for document in read_documents(text, file):
+            for prefix, obj in _objects(document):
+                kind = _kind_of(obj, document, prefix)
+                if kind is None:
+                    where, name = document.where(prefix), f"{obj['kind']} of {obj['apiVersion']}"
+                    unknown.append(f"{where}: {name} is not a kind that meshsim serves")
+                else:
+                    manifests.append(_manifest(kind, obj, document, prefix, namespace))
+    if unknown:
+        raise InvalidManifestError("\nError: ".join(unknown))
+    return manifests
+
+
+def _texts(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        if path == _STDIN:
+            yield "stdin", sys.stdin.read()
+            continue
+        for file in _files(Path(path)):
+            try:
+                yield str(file), file.read_text(encoding="utf-8")
+            except OSError as error:
+                raise StartError(f"{file}: {error.strerror}") from None
+            except UnicodeDecodeError as error:
+                line = error.object[: error.start].count(b"\n") + 1
+                raise InvalidManifestError(f"{file}:{line}: not text in UTF-8") from None
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    if not files:
+        raise StartError(f"{path}: no manifests there (*.yaml, *.yml or *.json)")
+    return files
+
+
+def _objects(document: Document) -> Iterator[tuple[str, Object]]:
+    if document.value.get("kind") != "List":
+        yield "", document.value
+        return
+    items = document.value.get("items") or []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise InvalidManifestError(f"{document.where(f'items[{index}]')}: an object was expected")
+        yield f"items[{index}]", item
+
+
+def _kind_of(obj: Object, document: Document, prefix: str) -> Kind | None:
+    for field in ("apiVersion", "kind"):
+        if not isinstance(obj.get(field), str):
+            raise InvalidManifestError(f"{document.where(prefix)}: a manifest names its {field}")
+    return kind_named(obj["apiVersion"], obj["kind"])
+
+
+def _manifest(kind: Kind, obj: Object, document: Document, prefix: str, namespace: str) -> Manifest:
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise InvalidManifestError(f"{document.where(prefix)}: {kind} without a metadata.name")
+    if kind.namespaced:
+        metadata = {**metadata, "namespace": metadata.get("namespace") or namespace}
+    return Manifest(kind, {**obj, "metadata": metadata}, document, prefix)

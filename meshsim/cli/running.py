@@ -1,0 +1,120 @@
+"""What runs here: each `meshsim up` leaves a record, so that the other verbs find its API and nobody else's.
+
+A record is a small file under $XDG_STATE_HOME/meshsim that its owner keeps locked; the system lets go of the
+lock however the owner ends, so a record that can be locked is a stale one.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from meshsim.kit.errors import StartError
+
+_OWNER_ONLY: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One running `meshsim up`."""
+
+    pid: int
+    api: str
+    """The API's URL."""
+    kubeconfig: str
+    data_dir: str = ""
+
+    def __str__(self) -> str:
+        place = f", data in {self.data_dir}" if self.data_dir else ""
+        return f"{self.api} (pid {self.pid}{place})"
+
+
+def state_dir() -> Path:
+    """Where records are kept."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "meshsim"
+
+
+def running() -> list[Running]:
+    """Every `meshsim up` of this user that runs now; records of dead ones are removed."""
+    found = []
+    for path in sorted(state_dir().glob("*.json")):
+        with suppress(OSError, msgspec.DecodeError), path.open("rb") as record:
+            if _lock(record, shared=True):
+                path.unlink()
+            else:
+                found.append(msgspec.json.decode(record.read(), type=Running))
+    return found
+
+
+@contextmanager
+def recorded(api: str, data_dir: Path | None) -> Iterator[Running]:
+    """Leave a record and a kubeconfig of this process's API, readable by their owner only, until the block ends."""
+    with ExitStack() as stack:
+        try:
+            state = state_dir()
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pid = os.getpid()
+            kubeconfig = data_dir / "kubeconfig" if data_dir else state / f"{pid}.kubeconfig"
+            mine = Running(pid, api, str(kubeconfig.absolute()), str(data_dir.absolute()) if data_dir else "")
+            _write(kubeconfig, kubeconfig_of(api).encode(), stack)
+            _write(state / f"{pid}.json", msgspec.json.encode(mine), stack)
+        except OSError as error:
+            raise StartError(f"cannot keep the record of this run: {error}") from None
+        yield mine
+
+
+def kubeconfig_of(api: str) -> str:
+    """A kubeconfig for the API at that URL."""
+    return f"""\
+apiVersion: v1
+kind: Config
+current-context: meshsim
+clusters:
+- name: meshsim
+  cluster: {{server: "{api}"}}
+contexts:
+- name: meshsim
+  context: {{cluster: meshsim, user: meshsim, namespace: default}}
+users:
+- name: meshsim
+  user: {{}}
+"""
+
+
+def _write(path: Path, content: bytes, stack: ExitStack) -> None:
+    """Put a locked file there at once and whole; it goes when the stack closes."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    file = stack.enter_context(os.fdopen(os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY), "wb"))
+    _lock(file)
+    file.write(content)
+    file.flush()
+    new.replace(path)
+    stack.callback(path.unlink, missing_ok=True)
+
+
+@contextmanager
+def owned_data_dir(path: Path) -> Iterator[None]:
+    """Make the data directory and keep it to this process. Raises StartError when another one uses it."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (path / "lock").open("ab")
+    except OSError as error:
+        raise StartError(f"--data-dir {path}: {error.strerror}") from None
+    with lock:
+        if not _lock(lock):
+            raise StartError(f"--data-dir {path}: in use by another `meshsim up`")
+        yield
+
+
+def _lock(file: IO[bytes], *, shared: bool = False) -> bool:
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,206 @@
+"""`meshsim up`: every plane on this machine, a process each, and the manifests applied to them."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from meshsim.api.kinds import NAMESPACE, VIRTUAL_SERVICE
+from meshsim.cli.apply import apply
+from meshsim.cli.command import Command, add_namespace_flag
+from meshsim.cli.kept_clock import keep_clock, open_clock
+from meshsim.cli.manifests import Manifest, add_file_flag, read_manifests
+from meshsim.cli.ports import Ports
+from meshsim.cli.running import Running, owned_data_dir, recorded
+from meshsim.cli.supervisor import Supervisor
+from meshsim.cli.topology import PORTS, Topology
+from meshsim.client.api import AlreadyExistsError, Api, UnreachableError
+from meshsim.kit.clock import ClockEpoch, LoopClock, ScaledClock
+from meshsim.kit.errors import ExitCode
+from meshsim.kit.tasks import TaskOwner
+
+T = TypeVar("T")
+
+_KEEP_CLOCK_EVERY_S: Final = 2.0
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    add_file_flag(parser, required=False)
+    add_namespace_flag(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    for name, (flag, default, purpose) in PORTS.items():
+        about = f"{purpose} (default {default}; 0 takes a free one)"
+        parser.add_argument(flag, dest=f"{name}_port", type=_port, default=default, metavar="PORT", help=about)
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="N",
+        help="run pauses, delays and time stamps N times as fast as real time; traffic stays real (default 1)",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="repeat the chances of an earlier run")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="keep the objects here (default: in memory)")
+    parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--lifeline-fd", type=int, help=argparse.SUPPRESS)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port: 0 to 65535')
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a speed: a number above zero, as 10 or 0.5')
+    return speed
+
+
+def _run(flags: argparse.Namespace) -> int:
+    """Check all there is to check, then run until stopped."""
+    manifests = read_manifests(flags.files, flags.namespace)
+    with ExitStack() as stack:
+        ports = stack.enter_context(Ports(flags.host))
+        taken = {
+            name: ports.take(getattr(flags, f"{name}_port"), purpose, flag)
+            for name, (flag, _, purpose) in PORTS.items()
+        }
+        if flags.data_dir is not None:
+            stack.enter_context(owned_data_dir(flags.data_dir))
+        epoch = open_clock(flags.data_dir, flags.speed)
+        topology = Topology(flags.host, taken, epoch.to_text(), flags.seed, flags.data_dir)
+        record = stack.enter_context(recorded(topology.url("api"), flags.data_dir))
+        ports.release()
+        asyncio.run(_Up(topology, manifests, record, epoch).run(flags.ready_fd, flags.lifeline_fd))
+    return ExitCode.DONE
+
+
+class _Up:
+    """One `meshsim up`, from the first process to the last."""
+
+    def __init__(self, topology: Topology, manifests: Sequence[Manifest], record: Running, epoch: ClockEpoch) -> None:
+        self._topology = topology
+        self._manifests = manifests
+        self._record = record
+        self._epoch = epoch
+
+    async def run(self, ready_fd: int | None, lifeline_fd: int | None) -> None:
+        """Start everything, say where it is, wait for the end. Raises the MeshsimError that ended it."""
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        if lifeline_fd is not None:
+            loop.add_reader(lifeline_fd, stopping.set)
+        async with TaskOwner() as tasks, Supervisor(self._topology.processes(), say) as supervisor:
+            stop = tasks.start(stopping.wait(), "stop")
+            serve = tasks.start(self._serve(supervisor, ready_fd), "serve")
+            await asyncio.wait([stop, serve, supervisor.failed], return_when=asyncio.FIRST_COMPLETED)
+            if stop.done():
+                say("stopping")
+            elif supervisor.failed.done():
+                supervisor.failed.result()
+            else:
+                serve.result()
+
+    async def _serve(self, supervisor: Supervisor, ready_fd: int | None) -> None:
+        """Everything from the first process to the end, which is cancellation."""
+        # Imported here, while the planes start: it takes them as long.
+        from meshsim.client.http import HttpApi  # noqa: PLC0415
+
+        await supervisor.ready("apiserver")
+        async with HttpApi(self._topology.url("api"), user_agent="meshsim-up") as api:
+            await apply_at_start(api, self._manifests)
+        for process in self._topology.processes():
+            await supervisor.ready(process.name)
+        self._announce(ready_fd)
+        await self._keep_clock()
+
+    def _announce(self, ready_fd: int | None) -> None:
+        url = self._topology.url
+        hosts = sorted({host for manifest in self._manifests for host in _hosts_of(manifest)})
+        say(f"traffic     {url('traffic')}" + (f"   (Host: {', '.join(hosts)})" if hosts else ""))
+        say(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
+        say(f"dashboard   {url('dashboard')}")
+        say(
+            f"metrics     {url('stats', '/stats/prometheus')} {url('controller', '/metrics')} {url('node', '/metrics')}"
+        )
+        say(f"admin       {url('admin')}")
+        if ready_fd is not None:
+            addresses = {name: url(name) for name in PORTS} | {"kubeconfig": self._record.kubeconfig}
+            with suppress(OSError), os.fdopen(ready_fd, "w") as pipe:
+                pipe.write(json.dumps(addresses) + "\n")
+
+    async def _keep_clock(self) -> None:
+        data_dir, clock, wall = self._topology.data_dir, ScaledClock(self._epoch), LoopClock()
+        while True:
+            if data_dir is not None:
+                keep_clock(data_dir, clock)
+            await wall.sleep(_KEEP_CLOCK_EVERY_S)
+
+
+async def apply_at_start(api: Api, manifests: Sequence[Manifest]) -> None:
+    """Apply the manifests, and first the namespaces they name.
+
+    What stands there already, unchanged since it was applied last, stays as it became: a data directory that is
+    reopened goes on where it was. Raises InvalidManifestError, or ApiError when the API is gone for long.
+    """
+    namespaces = {manifest.key.namespace for manifest in manifests} - {"", "default"}
+    for namespace in sorted(namespaces):
+        with suppress(AlreadyExistsError):
+            await _while_unreachable(partial(api.create, NAMESPACE, {"metadata": {"name": namespace}}))
+    for manifest in manifests:
+        done = await _while_unreachable(partial(apply, api, manifest, keep_live=True))
+        say(f"{manifest.title} {done}")
+
+
+_PATIENCE_S: Final = 10.0
+
+
+async def _while_unreachable(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again for a while when the API is away: it may have died and be starting again."""
+    clock = LoopClock()
+    deadline = clock.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await ask()
+        except UnreachableError:
+            if clock.monotonic() > deadline:
+                raise
+        await clock.sleep(0.1)
+
+
+def _hosts_of(manifest: Manifest) -> list[str]:
+    if manifest.kind is not VIRTUAL_SERVICE:
+        return []
+    hosts = (manifest.object.get("spec") or {}).get("hosts") or []
+    return [host for host in hosts if isinstance(host, str)]
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; results go to stdout, this doesn't."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+COMMAND: Final = Command(
+    _add_flags,
+    _run,
+    """\
+Run the API server, the controller, the node and the proxy on this machine, a process each, and apply manifests
+to them. Stays in the foreground; Ctrl-C stops everything.
+
+  meshsim up -f examples/blog-canary
+  curl -H 'Host: my-app' http://127.0.0.1:8080/""",
+)

@@ -1,1 +1,1 @@
-"""A Kubernetes-compatible API over an embedded store."""
+"""A Kubernetes API over a store in memory, with a journal on disk: the place where the planes meet."""

@@ -1,0 +1,268 @@
+"""What a real API server fills in: pod templates, Services, ReplicaSets, Deployments, Jobs, Argo's CRD defaults.
+
+Clients compare and hash what they read back, so the defaults are part of the API. Values are those of
+Kubernetes' `SetDefaults_*` functions and of Argo's CRDs. The functions change the object they are given: a copy
+that its caller owns. A field of the wrong shape is left alone; validation tells it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Any, Final
+from zlib import crc32
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import Kind
+
+_CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
+_CLUSTER_IP_COUNT: Final = 65_534
+
+
+def apply_defaults(kind: Kind, obj: Object, old: Object | None = None) -> None:
+    """Fill in what the object of that kind leaves out; `old` is the one it replaces."""
+    fill = _FILLERS.get(kind.kind)
+    if fill is not None:
+        fill(obj, old)
+
+
+def _pod(obj: Object, old: Object | None) -> None:
+    spec = _mapping(obj, "spec")
+    _pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("serviceAccountName", "default")
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    spec.setdefault("priority", 0)
+    for container in _containers(spec):
+        resources = container["resources"]
+        limits = resources.get("limits") if isinstance(resources, dict) else None
+        if isinstance(limits, dict):
+            requests = _mapping(resources, "requests")
+            for name, quantity in limits.items():
+                requests.setdefault(name, quantity)
+    if old is None:
+        obj["status"] = {"phase": "Pending", "qosClass": _qos_class(spec)}
+
+
+def _pod_spec(spec: Object) -> None:
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("securityContext", {})
+    spec.setdefault("schedulerName", "default-scheduler")
+    for container in _containers(spec):
+        _container(container)
+    for volume in _mappings(spec.get("volumes")):
+        _volume(volume)
+
+
+def _containers(spec: Object) -> Iterator[Object]:
+    for field in ("initContainers", "containers"):
+        yield from _mappings(spec.get(field))
+
+
+def _container(container: Object) -> None:
+    image = container.get("image")
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2] if isinstance(image, str) else ""
+    always = tag == "latest" or (not tag and "@" not in str(image))
+    container.setdefault("imagePullPolicy", "Always" if always else "IfNotPresent")
+    container.setdefault("resources", {})
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    for port in _mappings(container.get("ports")):
+        port.setdefault("protocol", "TCP")
+    for variable in _mappings(container.get("env")):
+        source = variable.get("valueFrom")
+        for reference in _mappings([source.get("fieldRef")] if isinstance(source, dict) else None):
+            reference.setdefault("apiVersion", "v1")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        for probe in _mappings([container.get(name)]):
+            _probe(probe)
+    for hook in _mappings([container.get("lifecycle")]):
+        for action in _mappings([hook.get("postStart"), hook.get("preStop")]):
+            _http_get(action)
+
+
+def _probe(probe: Object) -> None:
+    probe.setdefault("timeoutSeconds", 1)
+    probe.setdefault("periodSeconds", 10)
+    probe.setdefault("successThreshold", 1)
+    probe.setdefault("failureThreshold", 3)
+    _http_get(probe)
+    for grpc in _mappings([probe.get("grpc")]):
+        grpc.setdefault("service", "")
+
+
+def _http_get(action: Object) -> None:
+    for get in _mappings([action.get("httpGet")]):
+        get.setdefault("path", "/")
+        get.setdefault("scheme", "HTTP")
+
+
+def _volume(volume: Object) -> None:
+    sources = [name for name in volume if name != "name"]
+    if not sources:
+        volume["emptyDir"] = {}
+    for name in ("secret", "configMap", "projected", "downwardAPI"):
+        for source in _mappings([volume.get(name)]):
+            source.setdefault("defaultMode", 420)
+    for host_path in _mappings([volume.get("hostPath")]):
+        host_path.setdefault("type", "")
+
+
+def _template(spec: Object) -> None:
+    _pod_spec(_mapping(_mapping(spec, "template"), "spec"))
+
+
+def _replica_set(obj: Object, _old: Object | None) -> None:
+    spec = _mapping(obj, "spec")
+    spec.setdefault("replicas", 1)
+    _template(spec)
+
+
+def _deployment(obj: Object, _old: Object | None) -> None:
+    spec = _mapping(obj, "spec")
+    spec.setdefault("replicas", 1)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    strategy = _mapping(spec, "strategy")
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = _mapping(strategy, "rollingUpdate")
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    _template(spec)
+
+
+def _job(obj: Object, old: Object | None) -> None:
+    spec = _mapping(obj, "spec")
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("manualSelector", False)
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    _template(spec)
+    if old is None and spec["manualSelector"] is not True:
+        _job_selector(obj, spec)
+
+
+def _job_selector(obj: Object, spec: Object) -> None:
+    metadata = obj["metadata"]
+    labels = _mapping(_mapping(_mapping(spec, "template"), "metadata"), "labels")
+    for prefix in ("", "batch.kubernetes.io/"):
+        labels.setdefault(f"{prefix}job-name", metadata["name"])
+        labels.setdefault(f"{prefix}controller-uid", metadata["uid"])
+    spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}})
+
+
+def _service(obj: Object, old: Object | None) -> None:
+    spec = _mapping(obj, "spec")
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    for port in _mappings(spec.get("ports")):
+        port.setdefault("protocol", "TCP")
+        if port.get("targetPort") in (None, 0, "") and "port" in port:
+            port["targetPort"] = port["port"]
+    if spec["type"] == "ExternalName":
+        return
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    before = old["spec"] if old is not None else {}
+    if not spec.get("clusterIP"):
+        spec["clusterIP"] = before.get("clusterIP") or _cluster_ip(obj["metadata"])
+    spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    obj.setdefault("status", {"loadBalancer": {}})
+
+
+def _cluster_ip(metadata: Object) -> str:
+    # Nothing listens there: it is what a Service shows. The same Service always gets the same one.
+    text = f"{metadata.get('namespace')}/{metadata['name']}"
+    return str(IPv4Address(_CLUSTER_IPS + 1 + crc32(text.encode()) % _CLUSTER_IP_COUNT))
+
+
+def _secret(obj: Object, _old: Object | None) -> None:
+    obj.setdefault("type", "Opaque")
+
+
+def _namespace(obj: Object, old: Object | None) -> None:
+    _mapping(obj["metadata"], "labels")["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+    if old is None:
+        obj["spec"] = {"finalizers": ["kubernetes"]}
+        obj["status"] = {"phase": "Active"}
+
+
+def _endpoint_slice(obj: Object, _old: Object | None) -> None:
+    for port in _mappings(obj.get("ports")):
+        port.setdefault("name", "")
+        port.setdefault("protocol", "TCP")
+
+
+def _templated_by_crd(obj: Object, _old: Object | None) -> None:
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return
+    for holder in _mappings([spec, *_mappings(spec.get("templates"))]):
+        _crd_template(holder.get("template"))
+    for metric in _mappings(spec.get("metrics")):
+        for provider in _mappings([metric.get("provider")]):
+            for job in _mappings([provider.get("job")]):
+                _crd_template((_or_empty(job.get("spec"))).get("template"))
+
+
+def _crd_template(template: object) -> None:
+    """Argo's CRDs default little of a pod template: ports are TCP, and a gRPC probe's service is empty."""
+    for container in _containers(_or_empty(_or_empty(template).get("spec"))):
+        for port in _mappings(container.get("ports")):
+            port.setdefault("protocol", "TCP")
+        for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+            for grpc in _mappings([_or_empty(container.get(name)).get("grpc")]):
+                grpc.setdefault("service", "")
+
+
+def _qos_class(spec: Object) -> str:
+    asked = [_or_empty(container.get("resources")) for container in _containers(spec)]
+    requests = [_or_empty(resources.get("requests")) for resources in asked]
+    limits = [_or_empty(resources.get("limits")) for resources in asked]
+    if not any(requests) and not any(limits):
+        return "BestEffort"
+    both = {"cpu", "memory"}
+    guaranteed = all(both <= limit.keys() for limit in limits) and requests == limits
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _mapping(holder: Object, field: str) -> Object:
+    """The mapping at a field, put there when the field is absent; a stray value's place is taken by nobody."""
+    value = holder.get(field)
+    if value is None:
+        holder[field] = value = {}
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(values: object) -> list[Object]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _or_empty(value: object) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+Filler = Callable[[Object, Object | None], Any]
+_FILLERS: Final[Mapping[str, Filler]] = {
+    "Pod": _pod,
+    "ReplicaSet": _replica_set,
+    "Deployment": _deployment,
+    "Job": _job,
+    "Service": _service,
+    "Secret": _secret,
+    "Namespace": _namespace,
+    "EndpointSlice": _endpoint_slice,
+    "Rollout": _templated_by_crd,
+    "Experiment": _templated_by_crd,
+    "AnalysisRun": _templated_by_crd,
+    "AnalysisTemplate": _templated_by_crd,
+    "ClusterAnalysisTemplate": _templated_by_crd,
+}

@@ -1,0 +1,151 @@
+"""How the API says no: Status objects with Kubernetes' reasons, messages and details.
+
+Wording and reasons are those of apimachinery's `api/errors`: clients switch on the reason, people read the message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import Kind
+from meshsim.client.api import ApiError, error_of
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that is wrong with an object; `field` is its path, `reason` one of apimachinery's CauseTypes."""
+
+    field: str
+    message: str
+    reason: str = "FieldValueInvalid"
+
+
+def status_of(error: ApiError) -> Object:
+    """The Status object that answers a request which failed so."""
+    return error.status or _status(error.code or 500, error.reason or "InternalError", str(error), {})
+
+
+def not_found(kind: Kind, name: str) -> ApiError:
+    """404: no such object."""
+    return _refusal(404, "NotFound", f'{kind.resource} "{name}" not found', _of(kind, name))
+
+
+def no_such_path() -> ApiError:
+    """404: the API serves nothing there."""
+    return _refusal(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def method_not_allowed() -> ApiError:
+    """405: the path is served, the method isn't."""
+    return _refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def already_exists(kind: Kind, name: str) -> ApiError:
+    """409: the name is taken."""
+    return _refusal(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _of(kind, name))
+
+
+def modified(kind: Kind, name: str) -> ApiError:
+    """409: the resourceVersion that the write is based on is no longer the latest."""
+    return conflict(
+        kind,
+        name,
+        "the object has been modified; please apply your changes to the latest version and try again",
+    )
+
+
+def conflict(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ()) -> ApiError:
+    """409: the write doesn't fit what is stored."""
+    message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {problem}'
+    return _refusal(409, "Conflict", message, _of(kind, name, causes))
+
+
+def bad_request(message: str) -> ApiError:
+    """400: the request makes no sense."""
+    return _refusal(400, "BadRequest", message, {})
+
+
+def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
+    """422: the object is well-formed and wrong; every cause names its field."""
+    group_kind = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    lines = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
+    problem = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
+    return _refusal(422, "Invalid", f'{group_kind} "{name}" is invalid: {problem}', _of(kind, name, causes, kind.kind))
+
+
+def unprocessable(message: str) -> ApiError:
+    """422: a patch that doesn't fit the object."""
+    return _refusal(422, "Invalid", f"the server rejected our request due to an error in our request: {message}", {})
+
+
+def forbidden(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ()) -> ApiError:
+    """403: the object may not be written now."""
+    return _refusal(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {problem}', _of(kind, name, causes))
+
+
+def expired(message: str) -> ApiError:
+    """410: that version is no longer in the history; list again."""
+    return _refusal(410, "Expired", message, {})
+
+
+def too_large_version(asked: int, current: int) -> ApiError:
+    """504: a version from the future."""
+    message = f"Too large resource version: {asked}, current: {current}"
+    causes = [Cause("", "Too large resource version", "ResourceVersionTooLarge")]
+    return _refusal(504, "Timeout", message, {"retryAfterSeconds": 1, "causes": _causes(causes)})
+
+
+def unsupported_media_type(message: str) -> ApiError:
+    """415: a body in a form this API doesn't read there."""
+    return _refusal(415, "UnsupportedMediaType", message, {})
+
+
+def not_acceptable(message: str) -> ApiError:
+    """406: an answer in a form this API doesn't write."""
+    return _refusal(406, "NotAcceptable", message, {})
+
+
+def too_large(message: str) -> ApiError:
+    """413: more than this API reads."""
+    return _refusal(413, "RequestEntityTooLarge", message, {})
+
+
+def too_many_requests(message: str, retry_after_s: int, causes: Sequence[Cause] = ()) -> ApiError:
+    """429: not now; try again in that many seconds."""
+    details: Object = {"retryAfterSeconds": retry_after_s} if retry_after_s else {}
+    return _refusal(429, "TooManyRequests", message, details | ({"causes": _causes(causes)} if causes else {}))
+
+
+def _refusal(code: int, reason: str, message: str, details: Object) -> ApiError:
+    return error_of(_status(code, reason, message, details), code)
+
+
+def _status(code: int, reason: str, message: str, details: Object) -> Object:
+    status: Object = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code,
+    }
+    if details:
+        status["details"] = details
+    return status
+
+
+def _of(kind: Kind, name: str, causes: Sequence[Cause] = (), named: str = "") -> Object:
+    details: Object = {"name": name, "group": kind.group, "kind": named or kind.plural}
+    if not kind.group:
+        del details["group"]
+    if causes:
+        details["causes"] = _causes(causes)
+    return details
+
+
+def _causes(causes: Sequence[Cause]) -> list[Object]:
+    return [
+        {"reason": cause.reason, "message": cause.message} | ({"field": cause.field} if cause.field else {})
+        for cause in causes
+    ]

@@ -1,0 +1,188 @@
+"""What can be done with the objects of the API: the verbs, each one atomic. Every way in comes through here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from meshsim.api.decode import Object, read_json, write_json
+from meshsim.api.kinds import NAMESPACE, Kind
+from meshsim.api.meta import Key, key_of
+from meshsim.apiserver import refusals, scale, strategy
+from meshsim.apiserver.deletion import DeleteOptions, Deleter
+from meshsim.apiserver.patch import json_patch, merge_patch, strategic_merge_patch
+from meshsim.apiserver.refusals import Cause
+from meshsim.apiserver.selection import Selection
+from meshsim.apiserver.store import Store
+from meshsim.client.api import PatchType
+from meshsim.kit.chance import Draw
+
+NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
+"""Those that every cluster begins with."""
+_SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How to write: the version the body is in, which part of the object it is about, and whether only to try."""
+
+    version: str = ""
+    subresource: str = ""
+    dry_run: bool = False
+
+
+_PLAIN: Final = WriteOptions()
+
+
+class Registry:
+    """The verbs over a store. No method waits; each raises ApiError; objects returned are shared: copy before changing.
+
+    `now` tells the time that objects are stamped with, `draw` makes uids and generated names.
+    """
+
+    def __init__(self, store: Store, now: Callable[[], float], draw: Draw) -> None:
+        self.store = store
+        self._now = now
+        self._draw = draw
+        self._deleter = Deleter(store)
+        for name in NAMESPACES:
+            if store.get(NAMESPACE, Key("", name)) is None:
+                self.create(NAMESPACE, "", {"metadata": {"name": name}})
+
+    def get(self, kind: Kind, key: Key, subresource: str = "") -> Object:
+        """One object, or its scale."""
+        obj = self.store.get(kind, key)
+        if obj is None:
+            raise refusals.not_found(kind, key.name)
+        self._check_subresource(kind, subresource)
+        return scale.scale_of(kind, obj) if subresource == "scale" else obj
+
+    def select(self, kind: Kind, selection: Selection) -> list[Object]:
+        """The objects of a selection, by namespace and name."""
+        return [obj for obj in self.store.objects(kind, selection.namespace) if selection.matches(obj)]
+
+    def create(self, kind: Kind, namespace: str, body: object, options: WriteOptions = _PLAIN) -> Object:
+        """Store a new object."""
+        obj = strategy.check_shape(kind, body, options.version)
+        birth = strategy.Birth(namespace, self._now(), self._uid(), self._suffix())
+        obj = strategy.prepare_create(kind, obj, birth)
+        key = key_of(obj)
+        self._check_namespace(kind, key)
+        if self.store.get(kind, key) is not None:
+            raise refusals.already_exists(kind, key.name)
+        if options.dry_run:
+            return obj
+        stored = self.store.put(kind, obj)
+        self._deleter.settle(kind, stored, birth.now)
+        return stored
+
+    def replace(self, kind: Kind, key: Key, body: object, options: WriteOptions = _PLAIN) -> Object:
+        """Put the object in the stored one's place: all of it, its status alone, or its scale."""
+        old = self.get(kind, key)
+        self._check_subresource(kind, options.subresource)
+        if options.subresource == "scale":
+            scaled = read_json(write_json(scale.with_scale(kind, old, body)))
+            written = self._commit(kind, strategy.prepare_update(kind, scaled, old), old, options)
+            return scale.scale_of(kind, written)
+        obj = strategy.check_shape(kind, body, options.version)
+        prepare = strategy.prepare_status if options.subresource == "status" else strategy.prepare_update
+        return self._commit(kind, prepare(kind, obj, old), old, options)
+
+    def patch(self, kind: Kind, key: Key, patch: Any, how: PatchType, options: WriteOptions = _PLAIN) -> Object:
+        """Change a part of the object, or of its scale."""
+        shown = self.get(kind, key, options.subresource)
+        if options.subresource != "scale":
+            shown = {**shown, "apiVersion": _in_version(kind, options.version)}
+        # The rules of writing own what they are given; a patch shares what it left alone.
+        changed = read_json(write_json(self._patched(kind, shown, patch, how)))
+        return self.replace(kind, key, changed, options)
+
+    def delete(self, kind: Kind, key: Key, options: DeleteOptions, *, dry_run: bool = False) -> Object:
+        """Delete it; returns its last state, which has a deletionTimestamp when something still holds it."""
+        obj = self.get(kind, key)
+        self._deleter.check(kind, obj, options)
+        if kind == NAMESPACE and key.name in NAMESPACES[:1] + NAMESPACES[2:]:
+            raise refusals.forbidden(kind, key.name, "this namespace may not be deleted")
+        return obj if dry_run else self._deleter.delete(kind, obj, options, self._now())
+
+    def delete_all(
+        self, kind: Kind, selection: Selection, options: DeleteOptions, *, dry_run: bool = False
+    ) -> list[Object]:
+        """Delete every object of a selection; returns their last states."""
+        # What goes with an earlier one is not there any more when its turn comes.
+        return [
+            self.delete(kind, key_of(obj), options, dry_run=dry_run)
+            for obj in self.select(kind, selection)
+            if self.store.get(kind, key_of(obj)) is not None
+        ]
+
+    def _commit(self, kind: Kind, new: Object, old: Object, options: WriteOptions) -> Object:
+        if strategy.is_same(new, old):
+            return old
+        if options.dry_run:
+            return new
+        stored = self.store.put(kind, new)
+        return self._deleter.settle(kind, stored, self._now()) or stored
+
+    @staticmethod
+    def _patched(kind: Kind, obj: Object, patch: Any, how: PatchType) -> Any:
+        match how:
+            case PatchType.JSON:
+                return json_patch(obj, patch)
+            case PatchType.STRATEGIC if is_built_in(kind):
+                return strategic_merge_patch(obj, _mapping(patch))
+            case PatchType.MERGE:
+                return merge_patch(obj, _mapping(patch))
+            case _:
+                raise refusals.unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: "
+                    f"{', '.join(patch_types(kind))}"
+                )
+
+    @staticmethod
+    def _check_subresource(kind: Kind, subresource: str) -> None:
+        if (subresource == "status" and not kind.has_status) or (subresource == "scale" and not kind.has_scale):
+            raise refusals.no_such_path()
+
+    def _check_namespace(self, kind: Kind, key: Key) -> None:
+        if not kind.namespaced:
+            return
+        namespace = self.store.get(NAMESPACE, Key("", key.namespace))
+        if namespace is None:
+            raise refusals.not_found(NAMESPACE, key.namespace)
+        if namespace["metadata"].get("deletionTimestamp"):
+            problem = f"unable to create new content in namespace {key.namespace} because it is being terminated"
+            cause = Cause(
+                "metadata.namespace", f"namespace {key.namespace} is being terminated", "NamespaceTerminating"
+            )
+            raise refusals.forbidden(kind, key.name, problem, [cause])
+
+    def _uid(self) -> str:
+        bits = 0
+        for _ in range(4):
+            bits = bits << 32 | int(self._draw() * 2**32)
+        return str(UUID(int=bits, version=4))
+
+    def _suffix(self) -> str:
+        return "".join(_SUFFIX_LETTERS[int(self._draw() * len(_SUFFIX_LETTERS))] for _ in range(5))
+
+
+def is_built_in(kind: Kind) -> bool:
+    """Whether the kind is Kubernetes' own, not a custom resource: strategic patches are for those."""
+    return "." not in kind.group or kind.group.endswith(".k8s.io")
+
+
+def patch_types(kind: Kind) -> tuple[PatchType, ...]:
+    """The patches that objects of the kind can be changed by."""
+    strategic = (PatchType.STRATEGIC,) if is_built_in(kind) else ()
+    return (PatchType.JSON, PatchType.MERGE, *strategic)
+
+
+def _in_version(kind: Kind, version: str) -> str:
+    return f"{kind.group}/{version or kind.version}".removeprefix("/")
+
+
+def _mapping(patch: object) -> Object:
+    if not isinstance(patch, dict):
+        raise refusals.bad_request("a patch of this type is an object")
+    return patch

@@ -1,0 +1,278 @@
+"""The rules of writing an object: what a client may set, what the server sets, when a generation rises. Pure.
+
+The functions own the object they are given and return it ready to be stored.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from meshsim.api.decode import FieldError, Object, decode, write_json
+from meshsim.api.kinds import Kind
+from meshsim.api.meta import LabelSelector, ObjectMeta
+from meshsim.apiserver import refusals
+from meshsim.apiserver.defaults import apply_defaults
+from meshsim.apiserver.refusals import Cause
+from meshsim.kit.timestamps import to_rfc3339
+
+_SUBDOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_LABEL_ALPHA: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_QUALIFIED_NAME: Final = re.compile(
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+_LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_MAX_GENERATED_BASE: Final = 58
+_KEPT: Final = ("name", "namespace", "uid", "creationTimestamp", "generateName", "generation", "deletionTimestamp",
+                "deletionGracePeriodSeconds")  # fmt: skip
+_SELECTOR_IMMUTABLE: Final = ("ReplicaSet", "Deployment", "Job")
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What the server gives a new object. `suffix` completes a generateName."""
+
+    namespace: str
+    now: float
+    uid: str
+    suffix: str
+
+
+def check_shape(kind: Kind, obj: object, version: str = "") -> Object:
+    """The body of a write as an object of the kind, in the version it is stored in.
+
+    `version` is the one the request's path names. Raises InvalidError for a body that is no such object.
+    """
+    if not isinstance(obj, dict):
+        raise refusals.bad_request("the body of the request is not an object")
+    group_version = f"{kind.group}/{version or kind.version}".removeprefix("/")
+    said_version, said_kind = obj.get("apiVersion") or group_version, obj.get("kind") or kind.kind
+    if said_version != group_version:
+        raise refusals.bad_request(
+            f"the API version in the data ({said_version}) does not match the expected API version ({group_version})"
+        )
+    if said_kind != kind.kind:
+        raise refusals.bad_request(f"the kind in the data ({said_kind}) does not match the expected kind ({kind.kind})")
+    for field in ("metadata", "spec", "status"):
+        value = obj.get(field)
+        if value is None:
+            obj.pop(field, None)
+        elif not isinstance(value, dict):
+            raise _cannot_be_read(kind, FieldError(field, "an object was expected"))
+    metadata = obj.setdefault("metadata", {})
+    try:
+        decode(ObjectMeta, metadata)
+    except FieldError as error:
+        raise _cannot_be_read(kind, FieldError(f"metadata.{error.path}", error.message)) from None
+    for field in [field for field, value in metadata.items() if value is None]:
+        del metadata[field]
+    return {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def _cannot_be_read(kind: Kind, error: FieldError) -> Exception:
+    return refusals.bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}')
+
+
+def prepare_create(kind: Kind, obj: Object, birth: Birth) -> Object:
+    """A new object, named, stamped, defaulted and checked. Raises InvalidError."""
+    metadata = obj["metadata"]
+    if metadata.get("resourceVersion"):
+        raise refusals.bad_request("resourceVersion should not be set on objects to be created")
+    _settle_namespace(kind, metadata, birth.namespace)
+    if not metadata.get("name"):
+        base = metadata.get("generateName")
+        if not base:
+            raise refusals.invalid(
+                kind,
+                "",
+                [Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")],
+            )
+        metadata["name"] = base[:_MAX_GENERATED_BASE] + birth.suffix
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
+        metadata.pop(field, None)
+    metadata["uid"] = birth.uid
+    metadata["creationTimestamp"] = to_rfc3339(birth.now)
+    metadata.pop("generation", None)
+    if kind.counts_generations:
+        metadata["generation"] = 1
+    if kind.has_status:
+        obj.pop("status", None)
+    _translate(kind, obj)
+    apply_defaults(kind, obj)
+    check(kind, obj)
+    return obj
+
+
+def prepare_update(kind: Kind, obj: Object, old: Object) -> Object:
+    """The object that takes the old one's place; its status stays as it was. Raises InvalidError, ConflictError."""
+    _keep_metadata(kind, obj, old)
+    if kind.has_status:
+        _keep(obj, old, "status")
+    _translate(kind, obj)
+    apply_defaults(kind, obj, old)
+    _check_unchangeable(kind, obj, old)
+    check(kind, obj)
+    if kind.counts_generations and _asked(kind, obj) != _asked(kind, old):
+        obj["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
+    return obj
+
+
+def prepare_status(kind: Kind, obj: Object, old: Object) -> Object:
+    """The old object with the new one's status. Raises ConflictError."""
+    _keep_metadata(kind, obj, old)
+    merged = {**old, "metadata": {**old["metadata"]}}
+    _keep(merged, obj, "status")
+    return merged
+
+
+def is_same(new: Object, old: Object) -> bool:
+    """Whether a write would change nothing, so that nobody need be told."""
+    if new.keys() != old.keys() or any(new[field] != old[field] for field in new if field != "metadata"):
+        return False
+    return _lasting(new["metadata"]) == _lasting(old["metadata"])
+
+
+def check(kind: Kind, obj: Object) -> None:
+    """Raises InvalidError when names, labels or selectors are not well formed."""
+    metadata = obj["metadata"]
+    causes = [
+        *_name_faults(kind, metadata),
+        *_label_faults(metadata),
+        *_owner_faults(metadata),
+        *_selector_faults(kind, obj),
+    ]
+    if causes:
+        raise refusals.invalid(kind, metadata["name"], causes)
+
+
+def _lasting(metadata: Object) -> Object:
+    return {
+        name: value for name, value in metadata.items() if value and name not in ("resourceVersion", "managedFields")
+    }
+
+
+def _asked(kind: Kind, obj: Object) -> Object:
+    left_out = ("metadata", "apiVersion", "kind", *(("status",) if kind.has_status else ()))
+    return {field: value for field, value in obj.items() if field not in left_out}
+
+
+def _settle_namespace(kind: Kind, metadata: Object, namespace: str) -> None:
+    if metadata.get("namespace") and metadata["namespace"] != namespace and kind.namespaced:
+        raise refusals.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    metadata.pop("namespace", None)
+    if kind.namespaced:
+        metadata["namespace"] = namespace
+
+
+def _keep_metadata(kind: Kind, obj: Object, old: Object) -> None:
+    """What no update may change: who the object is, and that it is being deleted."""
+    new, known = obj["metadata"], old["metadata"]
+    if new.get("uid") and new["uid"] != known["uid"]:
+        raise refusals.conflict(
+            kind,
+            known["name"],
+            f"Precondition failed: UID in precondition: {new['uid']}, UID in object meta: {known['uid']}",
+        )
+    if new.get("resourceVersion") and new["resourceVersion"] != known["resourceVersion"]:
+        raise refusals.modified(kind, known["name"])
+    if new.get("name") and new["name"] != known["name"]:
+        raise refusals.bad_request(
+            f"the name of the object ({new['name']}) does not match the name on the URL ({known['name']})"
+        )
+    _settle_namespace(kind, new, known.get("namespace", ""))
+    for field in _KEPT:
+        _keep(new, known, field)
+    new["resourceVersion"] = known["resourceVersion"]
+
+
+def _keep(obj: Object, old: Object, field: str) -> None:
+    if field in old:
+        obj[field] = old[field]
+    else:
+        obj.pop(field, None)
+
+
+def _translate(kind: Kind, obj: Object) -> None:
+    """Write-only fields: a Secret's `stringData` becomes `data`."""
+    if kind.kind == "Secret" and isinstance(obj.get("stringData"), dict):
+        plain = obj.pop("stringData")
+        obj["data"] = {**(obj.get("data") or {}), **{name: _base64(text) for name, text in plain.items()}}
+
+
+def _base64(text: object) -> str:
+    return binascii.b2a_base64(str(text).encode(), newline=False).decode()
+
+
+def _check_unchangeable(kind: Kind, obj: Object, old: Object) -> None:
+    causes: list[Cause] = []
+    if old["metadata"].get("deletionTimestamp"):
+        added = set(obj["metadata"].get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
+        if added:
+            text = "Forbidden: no new finalizers can be added if the object is being deleted"
+            causes.append(
+                Cause("metadata.finalizers", f"{text}, found new finalizers {sorted(added)}", "FieldValueForbidden")
+            )
+    if kind.kind in _SELECTOR_IMMUTABLE and _selector_of(obj) != _selector_of(old):
+        causes.append(Cause("spec.selector", "Invalid value: field is immutable"))
+    if causes:
+        raise refusals.invalid(kind, old["metadata"]["name"], causes)
+
+
+def _selector_of(obj: Object) -> object:
+    return (obj.get("spec") or {}).get("selector")
+
+
+def _name_faults(kind: Kind, metadata: Object) -> Iterator[Cause]:
+    name = metadata["name"]
+    if kind.kind == "Service":
+        pattern, rule = _DNS_LABEL_ALPHA, "a DNS-1035 label: lower case letters, digits and '-', first a letter"
+    elif kind.kind == "Namespace":
+        pattern, rule = _DNS_LABEL, "an RFC 1123 label: lower case letters, digits and '-'"
+    else:
+        pattern, rule = _SUBDOMAIN, "an RFC 1123 subdomain: lower case letters, digits, '-' and '.'"
+    if not pattern.fullmatch(name):
+        yield Cause("metadata.name", f'Invalid value: "{name}": must be {rule}')
+
+
+def _label_faults(metadata: Object) -> Iterator[Cause]:
+    for field in ("labels", "annotations"):
+        for key, value in (metadata.get(field) or {}).items():
+            if not _QUALIFIED_NAME.fullmatch(key):
+                yield Cause(f"metadata.{field}", f'Invalid value: "{key}": must be a qualified name (prefix/name)')
+            if field == "labels" and not _LABEL_VALUE.fullmatch(value or ""):
+                text = "must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+                yield Cause("metadata.labels", f'Invalid value: "{value}": {text}')
+
+
+def _owner_faults(metadata: Object) -> Iterator[Cause]:
+    for index, owner in enumerate(metadata.get("ownerReferences") or ()):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(field):
+                yield Cause(f"metadata.ownerReferences[{index}].{field}", "Required value", "FieldValueRequired")
+
+
+def _selector_faults(kind: Kind, obj: Object) -> Iterator[Cause]:
+    """apps/v1: a selector is required and must match the labels of its own template."""
+    if kind.group != "apps":
+        return
+    spec = obj.get("spec") or {}
+    selector = spec.get("selector")
+    if not isinstance(selector, dict) or not selector:
+        yield Cause("spec.selector", "Required value", "FieldValueRequired")
+        return
+    template = spec.get("template")
+    labels = (template.get("metadata") or {}).get("labels") if isinstance(template, dict) else None
+    try:
+        selected = decode(LabelSelector, selector).matches(labels if isinstance(labels, dict) else {})
+    except FieldError as error:
+        yield Cause(f"spec.selector.{error.path}", f"Invalid value: {error.message}")
+        return
+    if not selected:
+        yield Cause(
+            "spec.template.metadata.labels",
+            f"Invalid value: {write_json(labels or {}).decode()}: `selector` does not match template `labels`",
+        )

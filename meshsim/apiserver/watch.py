@@ -1,0 +1,80 @@
+"""A watch: the events of a selection from some version on, for a reader that may be slow.
+
+The store pushes, the reader pulls. A reader that falls too far behind is cut off rather than waited for: it
+resumes from the last version it saw.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import Kind
+from meshsim.apiserver.selection import Selection, seen
+from meshsim.apiserver.store import Event, Store
+
+MAX_BEHIND: Final = 1000
+"""Events that may wait for one reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of a watch: what the reader is told, and the commit it comes from, None for a listed object."""
+
+    type: str
+    object: Object
+    event: Event | None = None
+
+
+class Watch:
+    """Events of a selection after `version`; without a version, first what is there now as ADDED.
+
+    Raises ExpiredError when the history doesn't reach back to that version.
+    """
+
+    def __init__(self, store: Store, kind: Kind, selection: Selection, version: int | None) -> None:
+        self.version = store.version
+        """Everything up to here has been told or is waiting to be."""
+        self.closed = False
+        self._selection = selection
+        self._woken = asyncio.Event()
+        self._waiting: deque[Told] = deque()
+        if version is None:
+            present = store.objects(kind, selection.namespace)
+            self._waiting.extend(Told("ADDED", obj) for obj in present if selection.matches(obj))
+        else:
+            for event in store.since(kind, version):
+                self._take(event)
+        self._unfollow = store.follow(kind, self._push)
+
+    def _take(self, event: Event) -> None:
+        told = seen(self._selection, event)
+        if told is not None:
+            self._waiting.append(Told(*told, event))
+
+    def _push(self, event: Event) -> None:
+        before = len(self._waiting)
+        self._take(event)
+        if len(self._waiting) > before:
+            self._woken.set()
+            if before >= MAX_BEHIND:
+                self.close()
+
+    async def next(self) -> list[Told]:
+        """What happened since the last call, waiting for something to happen; empty when the watch has ended."""
+        if not self._waiting and not self.closed:
+            self._woken.clear()
+            await self._woken.wait()
+        if self.closed:
+            return []
+        told = list(self._waiting)
+        self._waiting.clear()
+        return told
+
+    def close(self) -> None:
+        """End it; the reader finds out at its next call."""
+        self.closed = True
+        self._waiting.clear()
+        self._unfollow()
+        self._woken.set()

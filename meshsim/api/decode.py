@@ -4,9 +4,10 @@ An object as it stands on the wire is an `Object`, a JSON mapping. Planes that d
 type, which names only the fields they use: unknown fields are kept in the Object and never lost.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
 import yaml
@@ -22,6 +23,8 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 W = TypeVar("W")
+
+_AT: Final = re.compile(r" - at `\$(.*)`$")
 
 
 class FieldError(InvalidManifestError):
@@ -41,8 +44,11 @@ def decode(kind: type[W], value: object) -> W:
     try:
         return msgspec.convert(_without_nulls(value), kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at ")
-        raise FieldError(path.strip("`").removeprefix("$").removeprefix("."), message.replace("`", "")) from None
+        found = _AT.search(str(error))
+        message, path = (str(error)[: found.start()], found[1]) if found else (str(error), "")
+        raise FieldError(path.removeprefix("."), message.replace("`", "")) from None
+    except RecursionError:
+        raise FieldError("", "nested too deeply") from None
 
 
 def encode(value: object) -> Any:
@@ -54,8 +60,10 @@ def read_json(data: bytes | str) -> Any:
     """Parse JSON. Raises FieldError with the position in the text."""
     try:
         return msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FieldError("", f"invalid JSON: {error}") from None
+    except RecursionError:
+        raise FieldError("", "invalid JSON: nested too deeply") from None
 
 
 def write_json(value: object) -> bytes:
@@ -95,29 +103,34 @@ def read_documents(text: str, file: str) -> Iterator[Document]:
     """The documents of a YAML (or JSON) file, as Kubernetes reads them; empty documents are left out.
 
     Raises InvalidManifestError naming file:line:column for text that is no YAML, a document that is no
-    mapping, a key that stands twice or an alias bomb.
+    mapping, a key that stands twice, a value that JSON doesn't have, nesting without end or an alias bomb.
     """
     try:
+        _check_depth(text)
         loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
-            if node is None or (isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"):
+            if node is None or node.tag == _NULL_TAG:
                 continue
             if not isinstance(node, yaml.MappingNode):
-                raise _fault(node, "a manifest is a mapping with apiVersion and kind")
-            _expanded_size(node, {})
+                raise _fault(node.start_mark, "a manifest is a mapping with apiVersion and kind")
+            _check_tree(node, {})
             yield Document(loader.construct_document(node), file, node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise InvalidManifestError(f"{file}{at}: {error.problem or error.context}") from None
     except yaml.reader.ReaderError as error:
-        at = _line_and_column(text, error.position)
+        at = _line_and_column(text, text.find(chr(error.character)))
         raise InvalidManifestError(f"{file}:{at}: not text: {error.reason}") from None
 
 
-def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+_MAX_DEPTH: Final = 100
+_MAX_NODES: Final = 200_000
+
+
+def _fault(mark: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _line_and_column(text: str, position: int) -> str:
@@ -125,26 +138,57 @@ def _line_and_column(text: str, position: int) -> str:
     return f"{before.count(chr(10)) + 1}:{position - before.rfind(chr(10))}"
 
 
-_MAX_NODES: Final = 1_000_000
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before a tree is built: libyaml builds it recursively and would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise _fault(event.start_mark, "nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
-def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """How many nodes a node stands for once its aliases are written out, so that no few lines ask for billions."""
-    known = sizes.get(id(node))
-    if known == 0:
-        raise _fault(node, "an alias stands for something that contains it")
-    if known is not None:
-        return known
-    sizes[id(node)] = 0
-    size = 1
+class _Extent(NamedTuple):
+    """How large a node is once its aliases are written out, so that no few lines ask for billions."""
+
+    nodes: int
+    depth: int
+
+
+_OPEN: Final = _Extent(0, 0)
+
+
+def _check_tree(node: yaml.Node, known: dict[int, _Extent]) -> _Extent:
+    extent = known.get(id(node))
+    if extent is _OPEN:
+        raise _fault(node.start_mark, "an alias stands for something that contains it")
+    if extent is not None:
+        return extent
+    known[id(node)] = _OPEN
+    children: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
-        size += sum(_expanded_size(key, sizes) + _expanded_size(value, sizes) for key, value in node.value)
+        _check_keys(node)
+        children = [child for pair in node.value for child in pair]
     elif isinstance(node, yaml.SequenceNode):
-        size += sum(_expanded_size(item, sizes) for item in node.value)
-    if size > _MAX_NODES:
-        raise _fault(node, "the document is too large once its aliases are written out")
-    sizes[id(node)] = size
-    return size
+        children = node.value
+    extents = [_check_tree(child, known) for child in children]
+    extent = _Extent(1 + sum(e.nodes for e in extents), 1 + max((e.depth for e in extents), default=0))
+    if extent.nodes > _MAX_NODES or extent.depth > _MAX_DEPTH:
+        raise _fault(node.start_mark, "the document is too large once its aliases are written out")
+    known[id(node)] = extent
+    return extent
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _NULL_TAG:
+            raise _fault(key.start_mark, "a key is a word")
+        if key.value in seen and key.tag != _MERGE_TAG:
+            raise _fault(key.start_mark, f'key "{key.value}" already set in map')
+        seen.add(key.value)
 
 
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
@@ -156,7 +200,8 @@ def _steps_of(path: str) -> list[str | int]:
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
+        # Building the value has put merged keys before a mapping's own, which override them.
+        for key, value in reversed(node.value):
             if key.value == str(step):
                 return key.start_mark, value
     elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
@@ -169,39 +214,82 @@ if TYPE_CHECKING or not yaml.__with_libyaml__:
 else:
     from yaml import CSafeLoader as _BaseLoader
 
+_TAG: Final = "tag:yaml.org,2002:"
+_NULL_TAG: Final = _TAG + "null"
+_BOOL_TAG: Final = _TAG + "bool"
+_INT_TAG: Final = _TAG + "int"
+_FLOAT_TAG: Final = _TAG + "float"
+_MERGE_TAG: Final = _TAG + "merge"
+_STR_TAG: Final = _TAG + "str"
+
+_NULL: Final = frozenset(["", "~", "null", "Null", "NULL"])
+_TRUE: Final = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
+_FALSE: Final = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
+_INT: Final = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
 
 class _Loader(_BaseLoader):
-    """YAML as sigs.k8s.io/yaml reads it: JSON types only, no dates, no base 60, no key twice."""
+    """YAML as Kubernetes' own library (sigs.k8s.io/yaml) reads it: 1.1's words, but JSON types only and no base 60."""
 
-    yaml_implicit_resolvers: Final = {  # type: ignore[misc] # narrower than the base class's mutable dict
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {
+        tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (None, _NULL_TAG, _STR_TAG, _TAG + "seq", _TAG + "map")
     }
 
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _tag_of(value)
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[str, yaml.Mark] = {}
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if not isinstance(key, yaml.ScalarNode):
-                raise _fault(key, "a key is a word, not a list or a mapping")
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'key "{key.value}" already set in map', key.start_mark
-                )
-            seen[key.value] = key.start_mark
         built = super().construct_mapping(node, deep)
         return {key if isinstance(key, str) else _json_key(key): value for key, value in built.items()}
+
+
+def _tag_of(word: str) -> str:
+    if word in _NULL:
+        return _NULL_TAG
+    if word in _TRUE or word in _FALSE:
+        return _BOOL_TAG
+    if word[0] in "+-.0123456789" and (_number(word) is not None or _NO_NUMBER.fullmatch(word)):
+        return _FLOAT_TAG
+    return _MERGE_TAG if word == "<<" else _STR_TAG
+
+
+def _number(word: str) -> int | float | None:
+    """As Go reads it: 012 and 0o12 are octal, what is too large for 64 bits is a float, and 1.0 is 1."""
+    word = word.replace("_", "")
+    whole = _INT.fullmatch(word)
+    if whole and len(word) < 70:
+        sign, *digits = whole.groups()
+        value = next(int(sign + text, base) for text, base in zip(digits, (16, 2, 8, 10), strict=True) if text)
+        if -(2**63) <= value < 2**64:
+            return value
+    if not _FLOAT.fullmatch(word) or not math.isfinite(number := float(word)):
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**63 else number
+
+
+def _construct_bool(loader: _Loader, node: yaml.ScalarNode) -> bool:
+    word = loader.construct_scalar(node)
+    if word not in _TRUE and word not in _FALSE:
+        raise _fault(node.start_mark, f'"{word}" is neither true nor false')
+    return word in _TRUE
+
+
+def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    word = loader.construct_scalar(node)
+    number = _number(word)
+    if number is None:
+        raise _fault(node.start_mark, f'"{word}" is no number in JSON')
+    return number
 
 
 def _json_key(key: object) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
-def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int | str:
-    text = loader.construct_scalar(node)
-    # YAML 1.1 reads 1:30 as 90; Kubernetes' YAML library does not.
-    return text if ":" in text else int(loader.construct_yaml_int(node))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_Loader.add_constructor(_BOOL_TAG, _construct_bool)
+_Loader.add_constructor(_INT_TAG, _construct_number)
+_Loader.add_constructor(_FLOAT_TAG, _construct_number)

@@ -41,6 +41,7 @@ class Plane:
 
 GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     "Start here": (Verb("up", "meshsim.cli.up", "run the mesh on this machine and apply manifests to it"),),
+    "Traffic": (Verb("load", "meshsim.cli.load", "send requests at a steady rate, counted by version"),),
 }
 
 PLANES: Final = (

@@ -34,10 +34,10 @@ class Watch:
     """
 
     def __init__(self, store: Store, kind: Kind, selection: Selection, version: int | None) -> None:
-        self.version = store.version
-        """Everything up to here has been told or is waiting to be."""
-        self.closed = False
+        self._store = store
+        self._kind = kind
         self._selection = selection
+        self._ended = False
         self._woken = asyncio.Event()
         self._waiting: deque[Told] = deque()
         if version is None:
@@ -48,33 +48,37 @@ class Watch:
                 self._take(event)
         self._unfollow = store.follow(kind, self._push)
 
+    async def next(self) -> list[Told]:
+        """What happened since the last call, waiting for something to happen; empty when the watch has ended."""
+        if not self._waiting and not self._ended:
+            self._woken.clear()
+            await self._woken.wait()
+        told = list(self._waiting)
+        self._waiting.clear()
+        return told
+
+    def bookmark(self) -> None:
+        """Tell the reader how far the history has come, so that it can resume from there."""
+        metadata = {"resourceVersion": str(self._store.version)}
+        bookmark = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": metadata}
+        self._waiting.append(Told("BOOKMARK", bookmark))
+        self._woken.set()
+
+    def end(self) -> None:
+        """Nothing more comes; the reader still gets what waits."""
+        self._ended = True
+        self._unfollow()
+        self._woken.set()
+
     def _take(self, event: Event) -> None:
         told = seen(self._selection, event)
         if told is not None:
             self._waiting.append(Told(*told, event))
 
     def _push(self, event: Event) -> None:
-        before = len(self._waiting)
         self._take(event)
-        if len(self._waiting) > before:
+        if len(self._waiting) > MAX_BEHIND:
+            self._waiting.clear()
+            self.end()
+        elif self._waiting:
             self._woken.set()
-            if before >= MAX_BEHIND:
-                self.close()
-
-    async def next(self) -> list[Told]:
-        """What happened since the last call, waiting for something to happen; empty when the watch has ended."""
-        if not self._waiting and not self.closed:
-            self._woken.clear()
-            await self._woken.wait()
-        if self.closed:
-            return []
-        told = list(self._waiting)
-        self._waiting.clear()
-        return told
-
-    def close(self) -> None:
-        """End it; the reader finds out at its next call."""
-        self.closed = True
-        self._waiting.clear()
-        self._unfollow()
-        self._woken.set()

@@ -1,0 +1,36 @@
+"""`python -m meshsim.apiserver`: the API server as a process."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from meshsim.apiserver.server import ApiServer
+from meshsim.kit.plane import Plane, add_plane_flags, run_plane
+
+
+def main() -> int:
+    """Serve until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="meshsim apiserver", description="A Kubernetes API without a cluster.")
+    parser.add_argument(
+        "--port", type=int, default=6443, help="port of the API, 0 for a free one (default %(default)s)"
+    )
+    parser.add_argument(
+        "--dashboard-port", type=int, default=3100, help="port of the dashboard, 0 for a free one (default %(default)s)"
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, default=None, help="directory to keep the objects in (default: memory)"
+    )
+    add_plane_flags(parser)
+    flags = parser.parse_args()
+
+    async def serve(plane: Plane) -> None:
+        async with ApiServer(plane.clock, flags.data_dir) as server:
+            address = await server.listen(flags.host, flags.port)
+            plane.ready({"api": address, "dashboard": ""})
+            await plane.stopping.wait()
+
+    return run_plane(serve, flags)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

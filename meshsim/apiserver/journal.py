@@ -1,0 +1,120 @@
+"""The journal: every object on disk, so that a killed server comes back with all it has acknowledged.
+
+SQLite in WAL mode, one writer. The commits of one turn of the event loop go down in one transaction (group
+commit), in a thread; `durable()` returns when what was committed before the call is on disk.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from meshsim.api.decode import Object, read_json, write_json
+from meshsim.api.kinds import Kind
+from meshsim.api.meta import key_of
+from meshsim.apiserver.store import Event
+from meshsim.client.api import ApiError
+from meshsim.kit.errors import StartError
+
+_VERSIONS_IN_FLIGHT: Final = 100_000
+"""Versions that a crashed server may have shown to watchers without having them on disk, and more."""
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS objects (
+    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (resource, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS progress (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL);
+INSERT OR IGNORE INTO progress VALUES (1, 0);
+"""
+_PUT: Final = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"
+_REMOVE: Final = "DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?"
+
+
+class Journal:
+    """The objects of a store, kept in a directory. Raises StartError when the directory cannot be used.
+
+    Open it, `load()` what is there, then let the store `log` to it and await `durable()` before answering.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._waiting: list[tuple[Kind, Event]] = []
+        self._logged = self._written = 0
+        self._flush: asyncio.Future[None] | None = None
+        path = directory / "objects.db"
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
+            # Exclusive: two servers over the same directory would each undo what the other does.
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StartError(f"the data directory {directory} cannot be used: {error}") from error
+
+    @property
+    def first_version(self) -> int:
+        """Where a store over this journal goes on counting: beyond all that was ever shown to anybody; 0 if new."""
+        (version,) = self._database.execute("SELECT version FROM progress").fetchone()
+        return int(version) + _VERSIONS_IN_FLIGHT if version else 0
+
+    def load(self) -> Iterator[tuple[str, Object]]:
+        """Every object, with the resource name of its kind."""
+        for resource, value in self._database.execute("SELECT resource, value FROM objects"):
+            yield resource, read_json(value)
+
+    def log(self, kind: Kind, event: Event) -> None:
+        """Take in a commit, to be written with the next group."""
+        self._waiting.append((kind, event))
+        self._logged += 1
+
+    async def durable(self) -> None:
+        """Wait until everything logged so far is on disk. Raises ApiError when it cannot be written."""
+        wanted = self._logged
+        while self._written < wanted:
+            flush = self._flush or self._start_flush()
+            try:
+                # The others that wait for this group must not be cancelled with one of them.
+                await asyncio.shield(flush)
+            except sqlite3.Error as error:
+                raise ApiError(500, "InternalError", f"the journal cannot be written: {error}") from error
+
+    async def close(self) -> None:
+        """Write what waits and close the file."""
+        try:
+            await self.durable()
+        finally:
+            self._thread.shutdown()
+            self._database.close()
+
+    def _start_flush(self) -> asyncio.Future[None]:
+        group, self._waiting = self._waiting, []
+        flush = asyncio.get_running_loop().run_in_executor(self._thread, self._write, group)
+        self._flush = flush
+
+        def ended(_: asyncio.Future[None]) -> None:
+            self._flush = None
+            if flush.cancelled() or flush.exception() is not None:
+                self._waiting[:0] = group
+            else:
+                self._written += len(group)
+
+        flush.add_done_callback(ended)
+        return flush
+
+    def _write(self, group: list[tuple[Kind, Event]]) -> None:
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for kind, event in group:
+                self._write_one(kind, event)
+            self._database.execute("UPDATE progress SET version = ?", (group[-1][1].version,))
+
+    def _write_one(self, kind: Kind, event: Event) -> None:
+        if event.new is not None:
+            self._database.execute(_PUT, (kind.resource, *key_of(event.new), write_json(event.new)))
+        elif event.old is not None:
+            self._database.execute(_REMOVE, (kind.resource, *key_of(event.old)))

@@ -1,0 +1,105 @@
+"""The API server as a whole: what is stored, what is journalled, what listens."""
+
+from pathlib import Path
+from typing import Final, Self
+
+from aiohttp import web
+
+from meshsim import __version__
+from meshsim.api.decode import Object, write_json
+from meshsim.api.kinds import KINDS
+from meshsim.apiserver.journal import Journal
+from meshsim.apiserver.registry import Registry
+from meshsim.apiserver.representation import JSON
+from meshsim.apiserver.rest import MAX_BODY_BYTES, Rest
+from meshsim.apiserver.store import Store
+from meshsim.kit.chance import draws
+from meshsim.kit.clock import Clock
+from meshsim.kit.errors import StartError
+
+_SHUTDOWN_S: Final = 1.0
+_KUBERNETES_MINOR: Final = "32"
+
+
+class ApiServer:
+    """An API server that listens while it is entered; `address` is then where.
+
+    Without a data directory everything is in memory. Raises StartError when it cannot listen or use the directory.
+    """
+
+    def __init__(self, clock: Clock, data_dir: Path | None = None) -> None:
+        self._clock = clock
+        self._journal = Journal(data_dir) if data_dir is not None else None
+        store = _store_of(self._journal, int(clock.now() * 1000))
+        self.registry = Registry(store, clock.now, draws())
+        self._rest = Rest(self.registry, self._settled)
+        self._runner: web.AppRunner | None = None
+
+    async def listen(self, host: str, port: int) -> str:
+        """Start to serve; returns the `host:port` it serves at."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_get("/version", _version)
+        for path in ("/healthz", "/readyz", "/livez"):
+            app.router.add_get(path, _healthy)
+        app.router.add_route("*", "/{path:.*}", self._rest.handle)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=600
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        address = self._runner.addresses[0]
+        return f"{address[0]}:{address[1]}"
+
+    async def close(self) -> None:
+        """End the watches, answer what is under way, write down what is not yet on disk."""
+        self._rest.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._journal is not None:
+            await self._journal.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _settled(self) -> None:
+        if self._journal is not None:
+            await self._journal.durable()
+        # One turn of the loop: the watchers that the write woke have their say before the writer's answer.
+        # Clients that act on the answer while their cache is behind it do wrong things.
+        await self._clock.sleep(0)
+
+
+def _store_of(journal: Journal | None, now_ms: int) -> Store:
+    if journal is None:
+        return Store(KINDS, now_ms)
+    store = Store(KINDS, max(journal.first_version, now_ms), log=journal.log)
+    kinds = {kind.resource: kind for kind in KINDS}
+    for resource, obj in journal.load():
+        if resource in kinds:
+            store.restore(kinds[resource], obj)
+    return store
+
+
+async def _version(_request: web.Request) -> web.Response:
+    version: Object = {
+        "major": "1",
+        "minor": _KUBERNETES_MINOR,
+        "gitVersion": f"v1.{_KUBERNETES_MINOR}.0+meshsim-{__version__}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "",
+    }
+    return web.Response(body=write_json(version), headers={"Content-Type": JSON})
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.Response(text="ok")

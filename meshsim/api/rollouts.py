@@ -211,8 +211,8 @@ class RolloutSpec(Wire, frozen=True):
 class PauseCondition(Wire, frozen=True):
     """Why the controller waits, and since when."""
 
-    reason: str
-    start_time: str
+    reason: str = ""
+    start_time: str = ""
 
 
 class WeightDestination(Wire, frozen=True):

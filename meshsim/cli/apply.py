@@ -1,14 +1,15 @@
 """`meshsim apply`: makes the API's objects what the manifests say, as kubectl's client-side apply does."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.cli.command import Command, add_kubeconfig_flag, add_namespace_flag
+from meshsim.cli.connection import ask
 from meshsim.cli.manifests import Manifest, add_file_flag, read_manifests
 from meshsim.client.api import Api, InvalidError, NotFoundError
 from meshsim.kit.errors import ExitCode, InvalidManifestError
@@ -148,16 +149,13 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(flags: argparse.Namespace) -> int:
     manifests = read_manifests(flags.files, flags.namespace)
-    asyncio.run(_apply_all(flags, manifests))
+    ask(flags, partial(_apply_all, manifests=manifests))
     return ExitCode.DONE
 
 
-async def _apply_all(flags: argparse.Namespace, manifests: list[Manifest]) -> None:
-    from meshsim.cli.connection import connect  # noqa: PLC0415
-
-    async with connect(flags) as api:
-        for manifest in manifests:
-            sys.stdout.write(f"{manifest.title} {await apply(api, manifest)}\n")
+async def _apply_all(api: Api, manifests: list[Manifest]) -> None:
+    for manifest in manifests:
+        sys.stdout.write(f"{manifest.title} {await apply(api, manifest)}\n")
 
 
 COMMAND: Final = Command(_add_flags, _run)

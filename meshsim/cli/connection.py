@@ -4,17 +4,20 @@ Never the user's own KUBECONFIG: a canary in production must not be promoted by 
 """
 
 import argparse
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeVar
 
 import yaml
 
 from meshsim.cli.running import Running, running
+from meshsim.client.api import Api
+from meshsim.kit.clock import Clock, clock_of
 from meshsim.kit.errors import MeshsimError, UsageError
 
-if TYPE_CHECKING:
-    from meshsim.client.http import HttpApi
+T = TypeVar("T")
 
 _VARIABLE: Final = "MESHSIM_KUBECONFIG"
 
@@ -23,17 +26,30 @@ class NothingRunsError(MeshsimError):
     """There is no API to talk to."""
 
 
-def connect(flags: argparse.Namespace) -> "HttpApi":
-    """A client of the API that the flags name; open it with `async with`."""
-    from meshsim.client.http import HttpApi  # noqa: PLC0415 - a quarter of a second that a wrong flag needn't cost
+def ask(flags: argparse.Namespace, work: Callable[[Api], Awaitable[T]]) -> T:
+    """Do some work with the API that the flags name."""
+    url = api_url(kubeconfig_path(flags.kubeconfig))
 
-    return HttpApi(api_url(kubeconfig_path(flags.kubeconfig)), user_agent="meshsim-cli")
+    async def connected() -> T:
+        # A quarter of a second of imports, which a wrong flag needn't cost.
+        from meshsim.client.http import HttpApi  # noqa: PLC0415
+
+        async with HttpApi(url, user_agent="meshsim-cli") as api:
+            return await work(api)
+
+    return asyncio.run(connected())
 
 
 def kubeconfig_path(named: str | None) -> Path:
     """The kubeconfig of the API to talk to. Raises NothingRunsError, or UsageError when there are several."""
     chosen = named or os.environ.get(_VARIABLE)
     return Path(chosen) if chosen else Path(_the_only_one(running()).kubeconfig)
+
+
+def clock_of_api(named: str | None) -> Clock:
+    """The clock that stamps the API's objects: that of the `meshsim up` it belongs to, else real time."""
+    path = kubeconfig_path(named).absolute()
+    return clock_of(next((one.clock for one in running() if Path(one.kubeconfig) == path), None))
 
 
 def _the_only_one(candidates: list[Running]) -> Running:

@@ -27,6 +27,8 @@ class Running:
     api: str
     """The API's URL."""
     kubeconfig: str
+    clock: str
+    """The clock that its objects are stamped with, as ClockEpoch writes it."""
     data_dir: str = ""
 
     def __str__(self) -> str:
@@ -53,7 +55,7 @@ def running() -> list[Running]:
 
 
 @contextmanager
-def recorded(api: str, data_dir: Path | None) -> Iterator[Running]:
+def recorded(api: str, clock: str, data_dir: Path | None) -> Iterator[Running]:
     """Leave a record and a kubeconfig of this process's API, readable by their owner only, until the block ends."""
     with ExitStack() as stack:
         try:
@@ -61,7 +63,7 @@ def recorded(api: str, data_dir: Path | None) -> Iterator[Running]:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
             pid = os.getpid()
             kubeconfig = data_dir / "kubeconfig" if data_dir else state / f"{pid}.kubeconfig"
-            mine = Running(pid, api, str(kubeconfig.absolute()), str(data_dir.absolute()) if data_dir else "")
+            mine = Running(pid, api, str(kubeconfig.absolute()), clock, str(data_dir.absolute()) if data_dir else "")
             _write(kubeconfig, kubeconfig_of(api).encode(), stack)
             _write(state / f"{pid}.json", msgspec.json.encode(mine), stack)
         except OSError as error:

@@ -80,7 +80,7 @@ def _run(flags: argparse.Namespace) -> int:
             stack.enter_context(owned_data_dir(flags.data_dir))
         epoch = open_clock(flags.data_dir, flags.speed)
         topology = Topology(flags.host, taken, epoch.to_text(), flags.seed, flags.data_dir)
-        record = stack.enter_context(recorded(topology.url("api"), flags.data_dir))
+        record = stack.enter_context(recorded(topology.url("api"), topology.clock, flags.data_dir))
         ports.release()
         asyncio.run(_Up(topology, manifests, record, epoch).run(flags.ready_fd, flags.lifeline_fd))
     return ExitCode.DONE

@@ -39,10 +39,36 @@ class Plane:
     summary: str
 
 
+_CHANGE: Final = "meshsim.cli.argo.change"
+_SHOW: Final = "meshsim.cli.argo.show"
+
 GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
-    "Start here": (Verb("up", "meshsim.cli.up", "run the mesh on this machine and apply manifests to it"),),
-    "Traffic": (Verb("load", "meshsim.cli.load", "send requests at a steady rate, counted by version"),),
-}
+    "Start here": (
+        Verb("up", "meshsim.cli.up", "run the mesh on this machine and apply manifests to it"),
+    ),
+    "Releases, as in Argo's kubectl plugin": (
+        Verb("get", "meshsim.cli.get", "show a rollout and all that belongs to it, or any object", is_argo=True),
+        Verb("list", _SHOW, "list rollouts or experiments", "LIST", is_argo=True),
+        Verb("status", _SHOW, "wait until a rollout is done and say how it ended", "STATUS", is_argo=True),
+        Verb("set", _CHANGE, "set the image of a rollout: set image NAME CONTAINER=IMAGE", "SET", is_argo=True),
+        Verb("promote", _CHANGE, "end a rollout's pause, or skip its step", "PROMOTE", is_argo=True),
+        Verb("abort", _CHANGE, "send all traffic back to the stable version", "ABORT", is_argo=True),
+        Verb("retry", _CHANGE, "try an aborted rollout again", "RETRY", is_argo=True),
+        Verb("undo", _CHANGE, "go back to the version before", "UNDO", is_argo=True),
+        Verb("pause", _CHANGE, "pause a rollout", "PAUSE", is_argo=True),
+        Verb("restart", _CHANGE, "restart the pods of a rollout", "RESTART", is_argo=True),
+        Verb("terminate", _CHANGE, "end an analysis run or an experiment", "TERMINATE", is_argo=True),
+        Verb("version", "meshsim.cli.version", "print the version", is_argo=True),
+    ),
+    "Objects": (
+        Verb("apply", "meshsim.cli.apply", "make the API's objects what manifests say"),
+        Verb("events", "meshsim.cli.events", "what the controllers did"),
+        Verb("kubeconfig", "meshsim.cli.kubeconfig", "where the running API's kubeconfig is, for kubectl"),
+    ),
+    "Traffic": (
+        Verb("load", "meshsim.cli.load", "send requests at a steady rate, counted by version"),
+    ),
+}  # fmt: skip
 
 PLANES: Final = (
     Plane("apiserver", "meshsim.apiserver", "the Kubernetes API and the dashboard"),

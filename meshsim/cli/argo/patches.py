@@ -15,6 +15,8 @@ PAUSE: Final[Object] = {"spec": {"paused": True}}
 RESUME: Final[Object] = {"spec": {"paused": False}}
 TERMINATE: Final[Object] = {"spec": {"terminate": True}}
 
+_BOTH_SKIPS: Final = "Cannot use skip-current-step and skip-all-steps flags at the same time"
+
 
 @dataclass(frozen=True, slots=True)
 class Patches:
@@ -30,7 +32,7 @@ def promote_patches(
     """What `promote` sends. Raises MeshsimError for skip flags that don't fit the rollout."""
     spec = RESUME if rollout.spec.paused else None
     if skip_current_step and skip_all_steps:
-        raise MeshsimError("Cannot use skip-current-step and skip-all-steps flags at the same time")
+        raise MeshsimError(_BOTH_SKIPS)
     if skip_current_step or skip_all_steps:
         return _skip_patches(rollout, all_steps=skip_all_steps)
     if full:

@@ -1,0 +1,197 @@
+"""Verbs that show a release: get rollout, get experiment, list, status."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TextIO
+
+from meshsim.api.analysis import Experiment
+from meshsim.api.decode import Object, decode
+from meshsim.api.kinds import EXPERIMENT, ROLLOUT, Kind
+from meshsim.api.meta import Key, key_of
+from meshsim.api.progress import Phase, observed_phase
+from meshsim.api.rollouts import Rollout
+from meshsim.cli.argo.following import follow, look
+from meshsim.cli.argo.paint import Paint
+from meshsim.cli.argo.table import Row, experiment_table, rollout_row, rollout_table
+from meshsim.cli.argo.tree import render_experiment, render_rollout
+from meshsim.cli.argo.views import Objects, experiment_view, rollout_view
+from meshsim.cli.argo.words import add_common_flags, add_watch_flag, kind_word
+from meshsim.cli.command import Command, duration
+from meshsim.cli.connection import ask, clock_of_api
+from meshsim.cli.output import add_output_flag, write_objects
+from meshsim.client.api import Api
+from meshsim.client.informer import Change, Informer
+from meshsim.kit.clock import Clock
+from meshsim.kit.errors import ExitCode, MeshsimError
+from meshsim.kit.tasks import TaskOwner
+
+_CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[0;0H"
+_DONE_PHASES: Final = ("Healthy", "Degraded")
+
+Render = Callable[[Object, Objects], str]
+
+
+def show_one(flags: argparse.Namespace, kind: Kind) -> int:
+    """`get rollout NAME` or `get experiment NAME`, once or until interrupted (`-w`)."""
+    key = Key(flags.namespace, flags.name)
+    paint = Paint(coloured=is_terminal(sys.stdout) and not flags.no_color)
+    render = partial(_rendered, kind, clock_of_api(flags.kubeconfig), paint)
+    if flags.watch:
+        ask(flags, partial(_watch_one, kind=kind, key=key, render=render, timeout_s=flags.timeout_seconds or None))
+    else:
+        sys.stdout.write(render(*ask(flags, partial(look, kind=kind, key=key))))
+    return ExitCode.DONE
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether escapes make sense there."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def _rendered(kind: Kind, clock: Clock, paint: Paint, obj: Object, objects: Objects) -> str:
+    if kind is ROLLOUT:
+        return render_rollout(rollout_view(obj, objects), clock.now(), paint)
+    return render_experiment(experiment_view(obj, objects), clock.now(), paint)
+
+
+async def _watch_one(api: Api, kind: Kind, key: Key, render: Render, timeout_s: float | None) -> None:
+    clear = _CLEAR_SCREEN if sys.stdout.isatty() else ""
+    last = ""
+
+    def show(obj: Object, objects: Objects) -> bool:
+        nonlocal last
+        text = render(obj, objects)
+        if text != last:
+            sys.stdout.write(f"{clear}{text}" if clear else f"{text}\n")
+            sys.stdout.flush()
+        last = text
+        return False
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            await follow(api, kind, key, show)
+    except TimeoutError:
+        return
+
+
+def _status_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="ROLLOUT")
+    add_watch_flag(parser, default=True, about="wait until it is Healthy or Degraded (the default)")
+    parser.add_argument(
+        "-t", "--timeout", type=duration, default=0.0, metavar="TIME", help="give up after (default: never)"
+    )
+    add_common_flags(parser)
+
+
+def _status(flags: argparse.Namespace) -> int:
+    key = Key(flags.namespace, flags.name)
+    if flags.watch:
+        phase = ask(flags, partial(_await_phase, key=key, timeout_s=flags.timeout or None))
+    else:
+        phase = ask(flags, partial(_phase, key=key))
+        words = phase.phase if phase.phase in _DONE_PHASES else f"{phase.phase} - {phase.message}"
+        sys.stdout.write(f"{words}\n")
+    if phase.phase == "Degraded":
+        raise MeshsimError(f"The rollout is in a degraded state with message: {phase.message}")
+    if phase.phase != "Healthy" and flags.watch:
+        raise MeshsimError("Rollout status watch exceeded timeout")
+    return ExitCode.DONE
+
+
+async def _phase(api: Api, key: Key) -> Phase:
+    return observed_phase(decode(Rollout, await api.get(ROLLOUT, key)))
+
+
+async def _await_phase(api: Api, key: Key, timeout_s: float | None) -> Phase:
+    """Print every new phase until it is Healthy or Degraded or the time is over; returns the last one."""
+    phase = await _phase(api, key)
+    changed = asyncio.Event()
+    informer = Informer(api, ROLLOUT, namespace=key.namespace)
+    informer.on_change(lambda _: changed.set())
+    said = ""
+    try:
+        async with asyncio.timeout(timeout_s), TaskOwner() as tasks:
+            tasks.start(informer.run(), "informer of rollouts")
+            while True:
+                words = f"{phase.phase} - {phase.message}" if phase.message else phase.phase
+                if words != said:
+                    sys.stdout.write(f"{words}\n")
+                    sys.stdout.flush()
+                said = words
+                if phase.phase in _DONE_PHASES:
+                    break
+                await changed.wait()
+                changed.clear()
+                seen = informer.get(key)
+                phase = observed_phase(decode(Rollout, seen)) if seen is not None else phase
+    except TimeoutError:
+        pass
+    return phase
+
+
+def _list_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="rollouts|experiments", type=kind_word(ROLLOUT, EXPERIMENT))
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
+    parser.add_argument("--name", default="", help="only the rollout of this name")
+    add_watch_flag(parser, default=False, about="print a line whenever a rollout changes")
+    parser.add_argument("--timestamps", action="store_true", help="begin each line with the time")
+    add_output_flag(parser)
+    add_common_flags(parser)
+
+
+def _list(flags: argparse.Namespace) -> int:
+    namespace = None if flags.all_namespaces else flags.namespace
+    listing = ask(flags, partial(_listed, kind=flags.kind, namespace=namespace))
+    items = [one for one in listing if flags.name in ("", one["metadata"]["name"])]
+    if flags.output:
+        write_objects(sys.stdout, items, flags.output, one=False)
+    elif not items and not flags.watch:
+        sys.stderr.write("No resources found.\n")
+    elif flags.kind is ROLLOUT:
+        sys.stdout.write(_rollout_lines(flags, items, with_header=True))
+    else:
+        now = clock_of_api(flags.kubeconfig).now()
+        typed = [decode(Experiment, one) for one in items]
+        sys.stdout.write(experiment_table(typed, now, all_namespaces=flags.all_namespaces))
+    if flags.watch and flags.kind is ROLLOUT:
+        ask(flags, partial(_watch_list, flags=flags, listed=items, namespace=namespace))
+    return ExitCode.DONE
+
+
+async def _listed(api: Api, kind: Kind, namespace: str | None) -> list[Object]:
+    return (await api.list(kind, namespace)).items
+
+
+def _rollout_lines(flags: argparse.Namespace, items: list[Object], *, with_header: bool) -> str:
+    return rollout_table(
+        [decode(Rollout, one) for one in items],
+        all_namespaces=flags.all_namespaces,
+        timestamp=clock_of_api(flags.kubeconfig).now() if flags.timestamps else None,
+        with_header=with_header,
+    )
+
+
+async def _watch_list(api: Api, flags: argparse.Namespace, listed: list[Object], namespace: str | None) -> None:
+    """Print a line for every rollout that changed in a way that shows, until interrupted."""
+    shown: dict[Key, Row] = {key_of(one): rollout_row(decode(Rollout, one)) for one in listed}
+
+    def show(change: Change) -> None:
+        if change.new is None or flags.name not in ("", change.key.name):
+            return
+        row = rollout_row(decode(Rollout, change.new))
+        if shown.get(change.key) != row:
+            sys.stdout.write(_rollout_lines(flags, [change.new], with_header=False))
+            sys.stdout.flush()
+        shown[change.key] = row
+
+    informer = Informer(api, ROLLOUT, namespace=namespace)
+    informer.on_change(show)
+    await informer.run()
+
+
+STATUS: Final = Command(_status_flags, _status)
+LIST: Final = Command(_list_flags, _list)

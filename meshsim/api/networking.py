@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from meshsim.api.decode import Object, Wire
+from meshsim.api.decode import Wire
 from meshsim.api.meta import ObjectMeta
 from meshsim.kit.durations import parse_go_duration
 
@@ -51,6 +51,10 @@ class Destination(Wire, frozen=True):
     port: PortSelector | None = None
 
 
+NO_DESTINATION: Final = Destination()
+"""Stands where a destination was left out; told by identity from one that says nothing (`destination: {}`)."""
+
+
 class HeaderOperations(Wire, frozen=True):
     """What happens to the headers of a request or a response."""
 
@@ -69,7 +73,7 @@ class Headers(Wire, frozen=True):
 class HttpRouteDestination(Wire, frozen=True):
     """One weighted destination; an absent weight counts as 0 when there are several."""
 
-    destination: Destination = Destination()
+    destination: Destination = NO_DESTINATION
     weight: int | None = None
     headers: Headers | None = None
 
@@ -187,7 +191,7 @@ class Fault(Wire, frozen=True):
 class Mirror(Wire, frozen=True):
     """A destination that gets copies; an absent percentage means all requests (HTTPMirrorPolicy)."""
 
-    destination: Destination = Destination()
+    destination: Destination = NO_DESTINATION
     percentage: Percent | None = None
 
 
@@ -253,7 +257,7 @@ class TlsMatch(Wire, frozen=True):
 class RouteDestination(Wire, frozen=True):
     """One weighted destination of a TCP or TLS route."""
 
-    destination: Destination = Destination()
+    destination: Destination = NO_DESTINATION
     weight: int | None = None
 
 
@@ -361,12 +365,22 @@ class Warmup(Wire, frozen=True):
     aggression: float | None = None
 
 
+class ZoneAwareLbSetting(Wire, frozen=True):
+    """Zone-aware balancing."""
+
+    enabled: bool | None = None
+    failover: tuple[LocalityFailover, ...] = ()
+    failover_priority: tuple[str, ...] = ()
+    min_cluster_size: int | None = None
+
+
 class LoadBalancer(Wire, frozen=True):
     """How a host of a cluster is chosen; `simple` is UNSPECIFIED, ROUND_ROBIN, LEAST_REQUEST, RANDOM, …"""
 
     simple: str | None = None
     consistent_hash: ConsistentHash | None = None
     locality_lb_setting: LocalityLbSetting | None = None
+    zone_aware_lb_setting: ZoneAwareLbSetting | None = None
     warmup_duration_secs: Duration | None = None
     warmup: Warmup | None = None
 
@@ -389,6 +403,13 @@ class TcpSettings(Wire, frozen=True):
     idle_timeout: Duration | None = None
 
 
+class KeepAlive(Wire, frozen=True):
+    """Pings on HTTP/2 connections."""
+
+    interval: Duration | None = None
+    timeout: Duration | None = None
+
+
 class HttpSettings(Wire, frozen=True):
     """Requests of a cluster; 0 means no limit."""
 
@@ -400,7 +421,7 @@ class HttpSettings(Wire, frozen=True):
     h2_upgrade_policy: str = "DEFAULT"
     use_client_protocol: bool = False
     max_concurrent_streams: int = 0
-    http2_keep_alive: Object | None = None
+    http2_keep_alive: KeepAlive | None = None
 
 
 class ConnectionPool(Wire, frozen=True):
@@ -440,6 +461,14 @@ class ClientTls(Wire, frozen=True):
     ca_crl: str = ""
 
 
+class Tunnel(Wire, frozen=True):
+    """Traffic is tunnelled through the host to a target."""
+
+    protocol: str = ""
+    target_host: str = ""
+    target_port: int = 0
+
+
 class ProxyProtocol(Wire, frozen=True):
     """The PROXY protocol towards a host."""
 
@@ -472,7 +501,7 @@ class TrafficPolicy(Wire, frozen=True):
     outlier_detection: OutlierDetection | None = None
     tls: ClientTls | None = None
     port_level_settings: tuple[PortTrafficPolicy, ...] = ()
-    tunnel: Object | None = None
+    tunnel: Tunnel | None = None
     proxy_protocol: ProxyProtocol | None = None
     retry_budget: RetryBudget | None = None
 
@@ -518,6 +547,14 @@ class GatewayPort(Wire, frozen=True):
     target_port: int = 0
 
 
+class TlsCertificate(Wire, frozen=True):
+    """A server certificate and its key, as files."""
+
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+
+
 class ServerTls(Wire, frozen=True):
     """TLS of a gateway's server; `mode` is PASSTHROUGH, SIMPLE, MUTUAL, … (ServerTLSSettings)."""
 
@@ -532,6 +569,8 @@ class ServerTls(Wire, frozen=True):
     min_protocol_version: str = "TLS_AUTO"
     max_protocol_version: str = "TLS_AUTO"
     cipher_suites: tuple[str, ...] = ()
+    tls_certificates: tuple[TlsCertificate, ...] = ()
+    ca_crl: str = ""
 
 
 class Server(Wire, frozen=True):

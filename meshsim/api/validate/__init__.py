@@ -1,0 +1,1 @@
+"""Judging objects as the real programs do: the CRDs' schemas, Istio's webhook, Argo's controller. Pure."""

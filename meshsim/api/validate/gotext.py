@@ -1,0 +1,106 @@
+"""How Go writes values into messages: %q, %v and %f, strconv.ParseInt, time.ParseDuration."""
+
+import math
+import re
+from decimal import Decimal
+from typing import Final
+
+_ESCAPES: Final = {
+    "\a": r"\a",
+    "\b": r"\b",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+    "\v": r"\v",
+    "\\": r"\\",
+    '"': r"\"",
+}
+
+
+def quote(text: str) -> str:
+    """The text in double quotes (strconv.Quote)."""
+    return '"' + "".join(_ESCAPES.get(char) or _escape(char) for char in text) + '"'
+
+
+def _escape(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def float_text(value: float) -> str:
+    """A float64 as %v writes it: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == int(value) and abs(value) < 1e21:
+        return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
+    return repr(float(value))
+
+
+def float_fixed(value: float) -> str:
+    """A float64 as %f writes it: six digits."""
+    if math.isfinite(value):
+        return f"{value:.6f}"
+    return float_text(value)
+
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+
+
+def parse_int(text: str) -> int | None:
+    """A decimal that fits 64 bits (strconv.Atoi), else None."""
+    if len(text) > 40 or not _INTEGER.fullmatch(text):
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None
+
+
+class GoDurationError(ValueError):
+    """The text is no duration; the message is time.ParseDuration's."""
+
+
+_UNIT_NS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_NUMBER: Final = re.compile(r"[0-9]*(?:\.[0-9]*)?")
+_UNIT: Final = re.compile(r"[^0-9.]*")
+_MAX_NS: Final = 2**63 - 1
+
+
+def nanoseconds(text: str) -> int:
+    """Nanoseconds in a Go duration. Raises GoDurationError with Go's sentence."""
+    invalid = GoDurationError(f"time: invalid duration {quote(text)}")
+    sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
+    if rest == "0":
+        return 0
+    if not rest or len(text) > 1000:
+        raise invalid
+    total, at = 0, 0
+    while at < len(rest):
+        number = _NUMBER.match(rest, at)
+        if number is None or not re.search("[0-9]", number[0]):
+            raise invalid
+        unit = _UNIT.match(rest, number.end())
+        name = unit[0] if unit else ""
+        if not name:
+            raise GoDurationError(f"time: missing unit in duration {quote(text)}")
+        if name not in _UNIT_NS:
+            raise GoDurationError(f"time: unknown unit {quote(name)} in duration {quote(text)}")
+        total += int(Decimal(number[0]) * _UNIT_NS[name])
+        if total > _MAX_NS:
+            raise invalid
+        at = number.end() + len(name)
+    return sign * total

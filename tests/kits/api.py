@@ -40,7 +40,7 @@ class InProcessApi:
                 for each in told:
                     yield WatchEvent(each.type, _copy(each.object))
         finally:
-            watch.close()
+            watch.end()
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         namespace = obj["metadata"].get("namespace") or "default" if kind.namespaced else ""

@@ -6,7 +6,7 @@ Never the user's own KUBECONFIG: a canary in production must not be promoted by 
 import argparse
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -40,10 +40,15 @@ def ask(flags: argparse.Namespace, work: Callable[[Api], Awaitable[T]]) -> T:
     return asyncio.run(connected())
 
 
-def kubeconfig_path(named: str | None) -> Path:
-    """The kubeconfig of the API to talk to. Raises NothingRunsError, or UsageError when there are several."""
-    chosen = named or os.environ.get(_VARIABLE)
-    return Path(chosen) if chosen else Path(_the_only_one(running()).kubeconfig)
+def kubeconfig_path(
+    named: str | None, environment: Mapping[str, str] | None = None, candidates: list[Running] | None = None
+) -> Path:
+    """The kubeconfig of the API to talk to: the one named, that of the environment, that of what runs.
+
+    Raises NothingRunsError, or UsageError when there are several.
+    """
+    chosen = named or (os.environ if environment is None else environment).get(_VARIABLE)
+    return Path(chosen or _the_only_one(running() if candidates is None else candidates).kubeconfig)
 
 
 def clock_of_api(named: str | None) -> Clock:

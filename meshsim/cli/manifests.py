@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from meshsim.api.decode import Document, Object, read_documents
 from meshsim.api.kinds import Kind, kind_named
@@ -57,7 +57,7 @@ def add_file_flag(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
 
 
-def read_manifests(paths: Sequence[str], namespace: str) -> list[Manifest]:
+def read_manifests(paths: Sequence[str], namespace: str, stdin: TextIO | None = None) -> list[Manifest]:
     """Every manifest of the files, in order, objects without a namespace in the given one.
 
     Raises StartError for a file that cannot be read, InvalidManifestError for text that is no manifest, an
@@ -65,7 +65,7 @@ def read_manifests(paths: Sequence[str], namespace: str) -> list[Manifest]:
     """
     manifests: list[Manifest] = []
     unknown: list[str] = []
-    for file, text in _texts(paths):
+    for file, text in _texts(paths, stdin or sys.stdin):
         for document in read_documents(text, file):
             for prefix, obj in _objects(document):
                 kind = _kind_of(obj, document, prefix)
@@ -79,10 +79,10 @@ def read_manifests(paths: Sequence[str], namespace: str) -> list[Manifest]:
     return manifests
 
 
-def _texts(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _texts(paths: Iterable[str], stdin: TextIO) -> Iterator[tuple[str, str]]:
     for path in paths:
         if path == _STDIN:
-            yield "stdin", sys.stdin.read()
+            yield "stdin", stdin.read()
             continue
         for file in _files(Path(path)):
             try:

@@ -17,6 +17,7 @@ import msgspec
 from meshsim.kit.errors import StartError
 
 _OWNER_ONLY: Final = 0o600
+_KUBECONFIG: Final = ".kubeconfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +43,28 @@ def state_dir() -> Path:
     return Path(home) / "meshsim"
 
 
-def running() -> list[Running]:
+def running(state: Path | None = None) -> list[Running]:
     """Every `meshsim up` of this user that runs now; records of dead ones are removed."""
     found = []
-    for path in sorted(state_dir().glob("*.json")):
-        with suppress(OSError, msgspec.DecodeError), path.open("rb") as record:
+    for path in sorted((state or state_dir()).glob("*.json")):
+        with suppress(OSError, msgspec.MsgspecError), path.open("rb") as record:
             if _lock(record, shared=True):
                 path.unlink()
+                path.with_suffix(_KUBECONFIG).unlink(missing_ok=True)
             else:
                 found.append(msgspec.json.decode(record.read(), type=Running))
     return found
 
 
 @contextmanager
-def recorded(api: str, clock: str, data_dir: Path | None) -> Iterator[Running]:
+def recorded(api: str, clock: str, data_dir: Path | None, state: Path | None = None) -> Iterator[Running]:
     """Leave a record and a kubeconfig of this process's API, readable by their owner only, until the block ends."""
     with ExitStack() as stack:
         try:
-            state = state_dir()
+            state = state or state_dir()
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
             pid = os.getpid()
-            kubeconfig = data_dir / "kubeconfig" if data_dir else state / f"{pid}.kubeconfig"
+            kubeconfig = data_dir / "kubeconfig" if data_dir else state / f"{pid}{_KUBECONFIG}"
             mine = Running(pid, api, str(kubeconfig.absolute()), clock, str(data_dir.absolute()) if data_dir else "")
             _write(kubeconfig, kubeconfig_of(api).encode(), stack)
             _write(state / f"{pid}.json", msgspec.json.encode(mine), stack)

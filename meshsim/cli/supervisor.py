@@ -27,8 +27,8 @@ Addresses = dict[str, str]
 
 _QUICK_END_S: Final = 5.0
 """A child that lived shorter than this ended at once."""
-_MAX_QUICK_ENDS: Final = 5
-_BACKOFF_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0)
+_BACKOFF_S: Final = (0.0, 0.2, 0.5, 1.0)
+_MAX_QUICK_ENDS: Final = len(_BACKOFF_S) + 1
 _STOP_GRACE_S: Final = 2.0
 _LAST_LINES: Final = 20
 
@@ -104,7 +104,7 @@ class Supervisor:
             self._give_up_if_hopeless(child, code)
             self._say(f"{child.spec.name} {how_it_ended(code)} and is started again")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _BACKOFF_S[min(child.quick_ends, len(_BACKOFF_S) - 1)])
+                await asyncio.wait_for(self._stopping.wait(), _BACKOFF_S[max(0, child.quick_ends - 1)])
 
     def _give_up_if_hopeless(self, child: _Child, code: int) -> None:
         name, words = child.spec.name, _last_words(child.lines)

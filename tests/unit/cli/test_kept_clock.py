@@ -1,0 +1,35 @@
+"""The clock that a data directory keeps."""
+
+from pathlib import Path
+
+import pytest
+
+from meshsim.cli.kept_clock import keep_clock, open_clock
+from meshsim.kit.clock import LoopClock, ScaledClock, start_epoch
+from meshsim.kit.errors import StartError
+
+A_YEAR_S = 365 * 86400
+
+
+def test_without_a_directory_it_shows_real_time_at_first() -> None:
+    epoch = open_clock(None, 20.0)
+    assert epoch.shown == epoch.real == pytest.approx(LoopClock().now(), abs=5)
+    assert epoch.speed == 20.0
+
+
+def test_a_reopened_directory_goes_on_from_its_own_time(tmp_path: Path) -> None:
+    ahead = LoopClock().now() + A_YEAR_S
+    keep_clock(tmp_path, ScaledClock(start_epoch(20.0, ahead)))
+    assert open_clock(tmp_path, 5.0).shown == pytest.approx(ahead, abs=100)
+
+
+def test_a_directory_that_ran_on_real_time_goes_on_with_it(tmp_path: Path) -> None:
+    keep_clock(tmp_path, ScaledClock(start_epoch()))
+    epoch = open_clock(tmp_path, 1.0)
+    assert epoch.shown == epoch.real
+
+
+def test_a_clock_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "clock.json").write_text("{")
+    with pytest.raises(StartError, match=r"clock\.json: cannot read the clock"):
+        open_clock(tmp_path, 1.0)

@@ -1,0 +1,76 @@
+"""The record of a running mesh: who finds it, and that a dead one leaves nothing behind."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from meshsim.cli.connection import api_url
+from meshsim.cli.running import Running, owned_data_dir, recorded, running
+from meshsim.kit.errors import StartError, UsageError
+
+API = "http://127.0.0.1:6443"
+
+
+def test_a_running_mesh_is_found_until_it_ends(tmp_path: Path) -> None:
+    with recorded(API, "1.0,2.0,3.0", None, tmp_path) as mine:
+        assert running(tmp_path) == [mine]
+        assert (mine.api, mine.clock) == (API, "1.0,2.0,3.0")
+    assert running(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_kubeconfig_names_its_api_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    with recorded(API, "", None, tmp_path) as mine:
+        kubeconfig = Path(mine.kubeconfig)
+        assert api_url(kubeconfig) == API
+        assert yaml.safe_load(kubeconfig.read_text())["kind"] == "Config"
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_with_a_data_directory_the_kubeconfig_lies_there(tmp_path: Path) -> None:
+    data, state = tmp_path / "data", tmp_path / "state"
+    with owned_data_dir(data), recorded(API, "", data, state) as mine:
+        assert Path(mine.kubeconfig) == data / "kubeconfig"
+        assert [one.data_dir for one in running(state)] == [str(data)]
+
+
+def test_the_record_of_a_mesh_that_was_killed_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text('{"pid":1,"api":"http://x","kubeconfig":"/nowhere","clock":""}')
+    (tmp_path / "1.kubeconfig").write_text("")
+    assert running(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_directory_belongs_to_one_mesh_at_a_time(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with owned_data_dir(data), pytest.raises(StartError, match="in use by another"), owned_data_dir(data):
+        pass
+    with owned_data_dir(data):
+        pass
+
+
+def test_a_data_directory_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(StartError, match=r"--data-dir .*file/data: Not a directory"),
+        owned_data_dir(tmp_path / "file/data"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "kind: Config", "current-context: a\ncontexts: []\nclusters: []\n"])
+def test_what_is_no_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(UsageError, match="not a kubeconfig with a current context"):
+        api_url(file)
+
+
+def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere: No such file"):
+        api_url(tmp_path / "nowhere")
+
+
+def test_a_mesh_is_named_by_where_it_is() -> None:
+    assert str(Running(7, API, "/k", "", "/data")) == f"{API} (pid 7, data in /data)"

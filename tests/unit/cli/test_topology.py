@@ -1,0 +1,45 @@
+"""Which processes a mesh is made of, and what each is told."""
+
+from pathlib import Path
+
+from meshsim.cli.topology import PORTS, Topology
+
+_PORTS = {name: 20000 + index for index, name in enumerate(PORTS)}
+
+
+def _flags(topology: Topology) -> dict[str, dict[str, str]]:
+    return {
+        process.name: dict(zip(process.arguments[::2], process.arguments[1::2], strict=True))
+        for process in topology.processes()
+    }
+
+
+def test_every_port_is_given_to_exactly_one_process() -> None:
+    given = [
+        value
+        for flags in _flags(Topology("127.0.0.1", _PORTS, "clock")).values()
+        for flag, value in flags.items()
+        if flag.endswith("port")
+    ]
+    assert sorted(map(int, given)) == sorted(_PORTS.values())
+
+
+def test_all_share_one_clock_and_all_but_the_api_are_its_clients() -> None:
+    flags = _flags(Topology("127.0.0.1", _PORTS, "1.0,2.0,3.0"))
+    assert {one["--clock"] for one in flags.values()} == {"1.0,2.0,3.0"}
+    assert {name for name, one in flags.items() if one.get("--api") == f"http://127.0.0.1:{_PORTS['api']}"} == {
+        "controller",
+        "node",
+        "proxy",
+    }
+
+
+def test_a_seed_goes_to_whoever_draws_and_the_data_directory_to_the_api() -> None:
+    flags = _flags(Topology("127.0.0.1", _PORTS, "c", seed=7, data_dir=Path("data")))
+    assert {name for name, one in flags.items() if one.get("--seed") == "7"} == {"node", "proxy"}
+    assert {name for name, one in flags.items() if one.get("--data-dir") == "data"} == {"apiserver"}
+
+
+def test_what_listens_everywhere_is_reached_through_loopback() -> None:
+    assert Topology("0.0.0.0", _PORTS, "c").url("traffic", "/x") == f"http://127.0.0.1:{_PORTS['traffic']}/x"
+    assert Topology("::1", _PORTS, "c").url("traffic") == f"http://[::1]:{_PORTS['traffic']}"

@@ -37,7 +37,7 @@ def check_structure(schema: Object, obj: Object) -> Findings:
 
 
 def check_rules(schema: Object, obj: Object) -> Findings:
-    """Which CEL rules are broken by an object whose structure fits; the API server looks at them only then."""
+    """Keys that stand twice and CEL rules that are broken; the API server looks only when the structure fits."""
     spare = {key: value for key, value in obj.items() if key not in _TOP}
     return _check_rules(schema, spare, "")
 
@@ -45,6 +45,8 @@ def check_rules(schema: Object, obj: Object) -> Findings:
 def _check_rules(schema: Object, value: object, path: str) -> Findings:
     if value is None:
         return
+    if isinstance(value, list) and "x-kubernetes-list-map-keys" in schema:
+        yield from _check_unique(schema["x-kubernetes-list-map-keys"], value, path)
     for rule in schema.get("x-kubernetes-validations") or ():
         if not keeps(rule["rule"], value):
             yield Finding(path, f'Invalid value: "{schema.get("type")}": {rule["message"]}')
@@ -135,8 +137,6 @@ def _check_size(schema: Object, value: list[Any] | Mapping[str, Any], path: str)
         yield Finding(path, f"Too many: {size}: must have at most {most} items")
     if isinstance(value, list) and size < schema.get("minItems", 0):
         yield _out_of_body(path, size, f"should have at least {schema['minItems']} items")
-    if isinstance(value, list) and "x-kubernetes-list-map-keys" in schema:
-        yield from _check_unique(schema["x-kubernetes-list-map-keys"], value, path)
 
 
 def _check_unique(keys: list[str], items: list[Any], path: str) -> Findings:

@@ -113,16 +113,19 @@ async def _patch_each(api: Api, flags: argparse.Namespace, kind: Kind, patch: Ob
 def _restart_flags(parser: argparse.ArgumentParser) -> None:
     _rollout_name(parser)
     parser.add_argument("-i", "--in", dest="delay", metavar="TIME", default="", help="how long from now: 30s, 5m, 1h")
+    add_common_flags(parser)
 
 
-async def _restart(api: Api, flags: argparse.Namespace) -> str:
+def _restart(flags: argparse.Namespace) -> int:
     delay: str = flags.delay or "0s"
     try:
         at = clock_of_api(flags.kubeconfig).now() + parse_duration(delay)
     except DurationError as error:
         raise UsageError(f"--in: {error}") from None
-    await _patch(api, ROLLOUT, Key(flags.namespace, flags.name), {"spec": {"restartAt": to_rfc3339(at)}})
-    return f"rollout '{flags.name}' restarts in {delay}\n"
+    patch = {"spec": {"restartAt": to_rfc3339(at)}}
+    ask(flags, partial(_patch, kind=ROLLOUT, key=Key(flags.namespace, flags.name), patch=patch))
+    sys.stdout.write(f"rollout '{flags.name}' restarts in {delay}\n")
+    return ExitCode.DONE
 
 
 def _set_flags(parser: argparse.ArgumentParser) -> None:
@@ -208,6 +211,6 @@ ABORT: Final = _command(_rollout_names, _abort)
 RETRY: Final = _command(_retry_flags, _retry)
 TERMINATE: Final = _command(_terminate_flags, _terminate)
 PAUSE: Final = _command(_rollout_names, _pause)
-RESTART: Final = _command(_restart_flags, _restart)
+RESTART: Final = Command(_restart_flags, _restart)
 SET: Final = _command(_set_flags, _set_image)
 UNDO: Final = _command(_undo_flags, _undo)

@@ -144,7 +144,7 @@ def _list_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(flags: argparse.Namespace) -> int:
-    namespace = None if flags.all_namespaces else flags.namespace
+    namespace, clock = None if flags.all_namespaces else flags.namespace, clock_of_api(flags.kubeconfig)
     listing = ask(flags, partial(_listed, kind=flags.kind, namespace=namespace))
     items = [one for one in listing if flags.name in ("", one["metadata"]["name"])]
     if flags.output:
@@ -152,13 +152,12 @@ def _list(flags: argparse.Namespace) -> int:
     elif not items and not flags.watch:
         sys.stderr.write("No resources found.\n")
     elif flags.kind is ROLLOUT:
-        sys.stdout.write(_rollout_lines(flags, items, with_header=True))
+        sys.stdout.write(_rollout_lines(flags, items, clock, with_header=True))
     else:
-        now = clock_of_api(flags.kubeconfig).now()
         typed = [decode(Experiment, one) for one in items]
-        sys.stdout.write(experiment_table(typed, now, all_namespaces=flags.all_namespaces))
+        sys.stdout.write(experiment_table(typed, clock.now(), all_namespaces=flags.all_namespaces))
     if flags.watch and flags.kind is ROLLOUT:
-        ask(flags, partial(_watch_list, flags=flags, listed=items, namespace=namespace))
+        ask(flags, partial(_watch_list, flags=flags, clock=clock, listed=items, namespace=namespace))
     return ExitCode.DONE
 
 
@@ -166,16 +165,18 @@ async def _listed(api: Api, kind: Kind, namespace: str | None) -> list[Object]:
     return (await api.list(kind, namespace)).items
 
 
-def _rollout_lines(flags: argparse.Namespace, items: list[Object], *, with_header: bool) -> str:
+def _rollout_lines(flags: argparse.Namespace, items: list[Object], clock: Clock, *, with_header: bool) -> str:
     return rollout_table(
         [decode(Rollout, one) for one in items],
         all_namespaces=flags.all_namespaces,
-        timestamp=clock_of_api(flags.kubeconfig).now() if flags.timestamps else None,
+        timestamp=clock.now() if flags.timestamps else None,
         with_header=with_header,
     )
 
 
-async def _watch_list(api: Api, flags: argparse.Namespace, listed: list[Object], namespace: str | None) -> None:
+async def _watch_list(
+    api: Api, flags: argparse.Namespace, clock: Clock, listed: list[Object], namespace: str | None
+) -> None:
     """Print a line for every rollout that changed in a way that shows, until interrupted."""
     shown: dict[Key, Row] = {key_of(one): rollout_row(decode(Rollout, one)) for one in listed}
 
@@ -184,7 +185,7 @@ async def _watch_list(api: Api, flags: argparse.Namespace, listed: list[Object],
             return
         row = rollout_row(decode(Rollout, change.new))
         if shown.get(change.key) != row:
-            sys.stdout.write(_rollout_lines(flags, [change.new], with_header=False))
+            sys.stdout.write(_rollout_lines(flags, [change.new], clock, with_header=False))
             sys.stdout.flush()
         shown[change.key] = row
 

@@ -165,6 +165,8 @@ async def _stream(
         while told := await watch.next():
             await answer.write(b"".join([representation.event(each) for each in told]))
         await answer.write_eof()
+    except ConnectionResetError:
+        pass  # The watcher left; there is nobody to tell.
     finally:
         deadline.cancel()
         for timer in timers:

@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = _folder_of(item)
         if folder in _MARKED:
             item.add_marker(folder)
-        if folder in _TIMEOUT_S and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(_TIMEOUT_S[folder]))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_S.get(folder, 60)))
 
 
 def _folder_of(item: pytest.Item) -> str:
@@ -77,22 +77,39 @@ def _loop_guard(request: pytest.FixtureRequest) -> None:
 
 
 @pytest_asyncio.fixture
-async def _loop_left_clean() -> AsyncIterator[None]:
-    """The test leaves no task behind, and no callback or connection failed where only the loop would know."""
+async def _loop_left_clean(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """The test ends in time, leaves no task behind, and nothing failed where only the loop would know of it."""
     failures: list[str] = []
 
     def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         failures.append(f"{context['message']}: {context.get('exception')!r}")
         loop.default_exception_handler(context)
 
-    asyncio.get_running_loop().set_exception_handler(note)
+    def give_up() -> None:
+        failures.append(f"the test was not done after {limit_s:g} s")
+        for task in asyncio.all_tasks():
+            task.cancel()
+        loop.call_later(1, give_up)
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(note)
     before = asyncio.all_tasks()
+    # pytest-timeout's signal doesn't wake an idle uvloop; this comes first, and from within.
+    limit_s = 0.9 * _timeout_of(request.node)
+    timer = loop.call_later(limit_s, give_up)
     yield
+    timer.cancel()
     left = await _tasks_left_since(before)
     if left:
         pytest.fail("tasks are left at the end of the test: " + ", ".join(sorted(map(_name_of, left))), pytrace=False)
     if failures:
-        pytest.fail("the loop was told of failures nobody handled: " + "; ".join(failures), pytrace=False)
+        pytest.fail("failures that only the loop was told of: " + "; ".join(failures), pytrace=False)
+
+
+def _timeout_of(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    assert marker is not None
+    return float(marker.kwargs["timeout"] if "timeout" in marker.kwargs else marker.args[0])
 
 
 async def _tasks_left_since(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:

@@ -47,6 +47,12 @@ def test_that_hangs():
         time.sleep(0.01)
 
 
+@pytest.mark.timeout(0.2)
+@pytest.mark.asyncio(loop_factories=["uvloop"])
+async def test_that_waits_for_ever():
+    await asyncio.Event().wait()
+
+
 async def test_that_lacks_its_marker():
     pass
 """
@@ -102,13 +108,14 @@ def test_the_guards_fail_each_test_that_breaks_a_rule_and_no_other(tmp_path: Pat
         check=False,
     )  # fmt: skip
 
-    caught = dict(re.findall(r"(?:FAILED|ERROR) .*::test_that_(\w+) - (.*)", run.stdout))
+    caught = dict(re.findall(r"(?:FAILED|ERROR) .*::test_that_(\w+)(?:\[\w+\])? - (.*)", run.stdout))
     assert set(caught) == {
         "leaves_a_task",
         "has_a_failing_callback",
         "blocks_the_loop_inside_our_code",
         "leaves_a_file_open",
         "hangs",
+        "waits_for_ever",
         "lacks_its_marker",
     }, run.stdout
     assert "forgotten" in caught["leaves_a_task"]

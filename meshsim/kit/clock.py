@@ -91,7 +91,7 @@ def start_epoch(speed: float = 1.0, shown: float | None = None) -> ClockEpoch:
 
 
 def clock_of(text: str | None) -> Clock:
-    """The clock a process was told to use (`--clock`), real time when it was told nothing."""
+    """The clock a process was told to use (`--clock`), real time when it was told nothing. Raises ValueError."""
     return ScaledClock(ClockEpoch.from_text(text)) if text else LoopClock()
 
 

@@ -13,8 +13,10 @@ _UNIT_S: Final = {
     "m": 60.0,
     "h": 3600.0,
 }
-_PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_BARE: Final = re.compile(r"\d+(?:\.\d+)?")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_MAX_S: Final = 2**63 / 1e9
+"""Go counts nanoseconds in 64 bits: 292 years."""
 
 
 class DurationError(ValueError):
@@ -24,8 +26,8 @@ class DurationError(ValueError):
 def parse_go_duration(text: str) -> float:
     """Seconds in a Go duration: `1h30m`, `500ms`, `-2s`, `0`.
 
-    Raises DurationError. The grammar is that of Go's time.ParseDuration: a number without a unit is an
-    error, `0` excepted.
+    Raises DurationError. The grammar and the range are those of Go's time.ParseDuration: a number without a
+    unit is an error, `0` excepted.
     """
     sign, rest = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     if rest == "0":
@@ -37,7 +39,7 @@ def parse_go_duration(text: str) -> float:
             break
         total_s += float(part[1]) * _UNIT_S[part[2]]
         at = part.end()
-    if at == 0 or at != len(rest):
+    if at == 0 or at != len(rest) or total_s >= _MAX_S:
         raise DurationError(f'"{text}" is not a duration: write 90s, 1m30s or 500ms')
     return sign * total_s
 
@@ -51,16 +53,18 @@ def parse_duration(text: str) -> float:
     seconds = float(text) if _BARE.fullmatch(text) else parse_go_duration(text)
     if seconds < 0:
         raise DurationError(f'"{text}" is negative')
+    if seconds >= _MAX_S:
+        raise DurationError(f'"{text}" is too long')
     return seconds
 
 
 def human_duration(seconds: float) -> str:
     """The age of a thing as kubectl prints it: `45s`, `2m30s`, `3h25m`, `7d` (apimachinery duration.HumanDuration)."""
-    if seconds < -1:
-        return "<invalid>"
-    if seconds < 0:
-        return "0s"
     whole_s = int(seconds)
+    if whole_s < -1:
+        return "<invalid>"
+    if whole_s < 0:
+        return "0s"
     minutes, hours, days = whole_s // 60, whole_s // 3600, whole_s // 86400
     text = f"{days // 365}y"
     if whole_s < 120:

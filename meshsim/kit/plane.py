@@ -15,7 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 
 from meshsim.kit.clock import Clock, clock_of
-from meshsim.kit.errors import ExitCode, MeshsimError
+from meshsim.kit.errors import ExitCode, MeshsimError, UsageError
 
 Serve = Callable[["Plane"], Awaitable[None]]
 
@@ -24,7 +24,10 @@ class Plane:
     """One running process: its clock, its readiness, its end."""
 
     def __init__(self, flags: argparse.Namespace) -> None:
-        self.clock: Clock = clock_of(flags.clock)
+        try:
+            self.clock: Clock = clock_of(flags.clock)
+        except ValueError:
+            raise UsageError(f'--clock "{flags.clock}" is not real,shown,speed') from None
         self.stopping = asyncio.Event()
         self._ready_fd: int | None = flags.ready_fd
 

@@ -5,7 +5,7 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from meshsim import __version__
 from meshsim.cli.command import Parser
@@ -72,7 +72,7 @@ def _run_verb(verb: Verb, arguments: list[str]) -> int:
         raise
 
 
-def _become(plane: Plane, arguments: list[str]) -> None:
+def _become(plane: Plane, arguments: list[str]) -> NoReturn:
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", plane.module, *arguments])
 

@@ -14,6 +14,7 @@ from typing import IO, Final
 
 import msgspec
 
+from meshsim.cli.topology import Topology
 from meshsim.kit.errors import StartError
 
 _OWNER_ONLY: Final = 0o600
@@ -22,11 +23,11 @@ _KUBECONFIG: Final = ".kubeconfig"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One running `meshsim up`."""
+    """One running `meshsim up`: where its API and its proxy are, as URLs."""
 
     pid: int
     api: str
-    """The API's URL."""
+    traffic: str
     kubeconfig: str
     clock: str
     """The clock that its objects are stamped with, as ClockEpoch writes it."""
@@ -57,16 +58,27 @@ def running(state: Path | None = None) -> list[Running]:
 
 
 @contextmanager
-def recorded(api: str, clock: str, data_dir: Path | None, state: Path | None = None) -> Iterator[Running]:
-    """Leave a record and a kubeconfig of this process's API, readable by their owner only, until the block ends."""
+def recorded(topology: Topology, state: Path | None = None) -> Iterator[Running]:
+    """Leave a record and a kubeconfig of the mesh that this process runs, until the block ends.
+
+    Their owner alone may read them. Raises StartError.
+    """
+    data_dir = topology.data_dir
     with ExitStack() as stack:
         try:
             state = state or state_dir()
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
             pid = os.getpid()
             kubeconfig = data_dir / "kubeconfig" if data_dir else state / f"{pid}{_KUBECONFIG}"
-            mine = Running(pid, api, str(kubeconfig.absolute()), clock, str(data_dir.absolute()) if data_dir else "")
-            _write(kubeconfig, kubeconfig_of(api).encode(), stack)
+            mine = Running(
+                pid=pid,
+                api=topology.url("api"),
+                traffic=topology.url("traffic"),
+                kubeconfig=str(kubeconfig.absolute()),
+                clock=topology.clock,
+                data_dir=str(data_dir.absolute()) if data_dir else "",
+            )
+            _write(kubeconfig, kubeconfig_of(mine.api).encode(), stack)
             _write(state / f"{pid}.json", msgspec.json.encode(mine), stack)
         except OSError as error:
             raise StartError(f"cannot keep the record of this run: {error}") from None

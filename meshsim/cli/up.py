@@ -80,7 +80,7 @@ def _run(flags: argparse.Namespace) -> int:
             stack.enter_context(owned_data_dir(flags.data_dir))
         epoch = open_clock(flags.data_dir, flags.speed)
         topology = Topology(flags.host, taken, epoch.to_text(), flags.seed, flags.data_dir)
-        record = stack.enter_context(recorded(topology.url("api"), topology.clock, flags.data_dir))
+        record = stack.enter_context(recorded(topology))
         ports.release()
         asyncio.run(_Up(topology, manifests, record, epoch).run(flags.ready_fd, flags.lifeline_fd))
     return ExitCode.DONE
@@ -137,6 +137,7 @@ class _Up:
             f"metrics     {url('stats', '/stats/prometheus')} {url('controller', '/metrics')} {url('node', '/metrics')}"
         )
         say(f"admin       {url('admin')}")
+        say("Ctrl-C stops everything")
         if ready_fd is not None:
             addresses = {name: url(name) for name in PORTS} | {"kubeconfig": self._record.kubeconfig}
             with suppress(OSError), os.fdopen(ready_fd, "w") as pipe:
@@ -146,7 +147,7 @@ class _Up:
         data_dir, clock, wall = self._topology.data_dir, ScaledClock(self._epoch), LoopClock()
         while True:
             if data_dir is not None:
-                keep_clock(data_dir, clock)
+                await asyncio.to_thread(keep_clock, data_dir, clock)
             await wall.sleep(_KEEP_CLOCK_EVERY_S)
 
 

@@ -45,6 +45,7 @@ _SHOW: Final = "meshsim.cli.argo.show"
 GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     "Start here": (
         Verb("up", "meshsim.cli.up", "run the mesh on this machine and apply manifests to it"),
+        Verb("ps", "meshsim.cli.ps", "the meshes that run here"),
     ),
     "Releases, as in Argo's kubectl plugin": (
         Verb("get", "meshsim.cli.get", "show a rollout and all that belongs to it, or any object", is_argo=True),

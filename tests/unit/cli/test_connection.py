@@ -8,8 +8,8 @@ from meshsim.cli.connection import NothingRunsError, kubeconfig_path
 from meshsim.cli.running import Running
 from meshsim.kit.errors import UsageError
 
-ONE = Running(1, "http://127.0.0.1:1", "/one", "")
-TWO = Running(2, "http://127.0.0.1:2", "/two", "")
+ONE = Running(1, "http://127.0.0.1:1", "http://127.0.0.1:11", "/one", "")
+TWO = Running(2, "http://127.0.0.1:2", "http://127.0.0.1:22", "/two", "")
 
 
 def test_the_flag_comes_before_the_variable_and_the_variable_before_what_runs() -> None:

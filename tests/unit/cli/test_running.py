@@ -1,27 +1,31 @@
 """The record of a running mesh: who finds it, and that a dead one leaves nothing behind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from meshsim.cli.connection import api_url
+from meshsim.cli.ps import running_table
 from meshsim.cli.running import Running, owned_data_dir, recorded, running
+from meshsim.cli.topology import PORTS, Topology
 from meshsim.kit.errors import StartError, UsageError
 
-API = "http://127.0.0.1:6443"
+API, TRAFFIC = "http://127.0.0.1:6443", "http://127.0.0.1:8080"
+TOPOLOGY = Topology("127.0.0.1", {name: port for name, (_, port, _) in PORTS.items()}, "1.0,2.0,3.0")
 
 
 def test_a_running_mesh_is_found_until_it_ends(tmp_path: Path) -> None:
-    with recorded(API, "1.0,2.0,3.0", None, tmp_path) as mine:
+    with recorded(TOPOLOGY, tmp_path) as mine:
         assert running(tmp_path) == [mine]
-        assert (mine.api, mine.clock) == (API, "1.0,2.0,3.0")
+        assert (mine.api, mine.traffic, mine.clock) == (API, TRAFFIC, "1.0,2.0,3.0")
     assert running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_its_kubeconfig_names_its_api_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    with recorded(API, "", None, tmp_path) as mine:
+    with recorded(TOPOLOGY, tmp_path) as mine:
         kubeconfig = Path(mine.kubeconfig)
         assert api_url(kubeconfig) == API
         assert yaml.safe_load(kubeconfig.read_text())["kind"] == "Config"
@@ -30,13 +34,15 @@ def test_its_kubeconfig_names_its_api_and_only_its_owner_may_read_it(tmp_path: P
 
 def test_with_a_data_directory_the_kubeconfig_lies_there(tmp_path: Path) -> None:
     data, state = tmp_path / "data", tmp_path / "state"
-    with owned_data_dir(data), recorded(API, "", data, state) as mine:
+    with owned_data_dir(data), recorded(replace(TOPOLOGY, data_dir=data), state) as mine:
         assert Path(mine.kubeconfig) == data / "kubeconfig"
         assert [one.data_dir for one in running(state)] == [str(data)]
 
 
 def test_the_record_of_a_mesh_that_was_killed_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "1.json").write_text('{"pid":1,"api":"http://x","kubeconfig":"/nowhere","clock":""}')
+    (tmp_path / "1.json").write_text(
+        '{"pid":1,"api":"http://x","traffic":"http://y","kubeconfig":"/nowhere","clock":""}'
+    )
     (tmp_path / "1.kubeconfig").write_text("")
     assert running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
@@ -73,4 +79,6 @@ def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
 
 
 def test_a_mesh_is_named_by_where_it_is() -> None:
-    assert str(Running(7, API, "/k", "", "/data")) == f"{API} (pid 7, data in /data)"
+    mesh = Running(7, API, TRAFFIC, "/k", "1.0,2.0,20.0", "/data")
+    assert str(mesh) == f"{API} (pid 7, data in /data)"
+    assert running_table([mesh]).splitlines()[1].split() == ["7", TRAFFIC, API, "20", "/k"]

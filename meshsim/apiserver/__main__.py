@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from meshsim.apiserver.server import ApiServer
+from meshsim.apiserver.server import api_server
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 
 
@@ -24,7 +24,7 @@ def main() -> int:
     flags = parser.parse_args()
 
     async def serve(plane: Plane) -> None:
-        async with ApiServer(plane.clock, flags.data_dir) as server:
+        async with api_server(plane.clock, flags.data_dir) as server:
             address = await server.listen(flags.host, flags.port)
             plane.ready({"api": address, "dashboard": ""})
             await plane.stopping.wait()

@@ -68,21 +68,22 @@ class Deleter:
         # What followed may have removed or changed it.
         return self._store.get(kind, key_of(marked)) or marked
 
-    def settle(self, kind: Kind, obj: Object, now: float) -> Object | None:
-        """After a write: remove the object if it was only waiting for its last finalizer, or if it came too late.
+    def finish(self, kind: Kind, obj: Object, now: float) -> Object | None:
+        """Remove what was only waiting for its last finalizer, which a write has now taken off.
 
-        Returns its last state if it is gone.
+        Returns its last state, or None when there is still something to wait for.
         """
         metadata = obj["metadata"]
-        if metadata.get("deletionTimestamp"):
-            if metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds"):
-                return None
-            if kind == NAMESPACE and not self._is_empty(metadata["name"]):
-                return None
-            return self._remove(kind, key_of(obj), now)
-        if self._is_orphaned(obj):
+        if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+            return None
+        if metadata.get("deletionGracePeriodSeconds") or (kind == NAMESPACE and not self._is_empty(metadata["name"])):
+            return None
+        return self._remove(kind, key_of(obj), now)
+
+    def collect(self, kind: Kind, obj: Object, now: float) -> None:
+        """Delete what was written after all its owners had gone."""
+        if not obj["metadata"].get("deletionTimestamp") and self._is_orphaned(obj):
             self.delete(kind, obj, DeleteOptions(), now)
-        return None
 
     def _mark(self, kind: Kind, obj: Object, finalizers: list[str], grace_s: int, now: float) -> Object:
         """Store that the object is being deleted; a second deletion can only bring the end nearer."""
@@ -191,7 +192,7 @@ class Deleter:
     def _release_namespace(self, name: str, now: float) -> None:
         namespace = self._store.get(NAMESPACE, Key("", name))
         if namespace is not None:
-            self.settle(NAMESPACE, namespace, now)
+            self.finish(NAMESPACE, namespace, now)
 
 
 def _grace_s(pod: Object, options: DeleteOptions) -> int:

@@ -5,6 +5,7 @@ commit), in a thread; `durable()` returns when what was committed before the cal
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,9 @@ from meshsim.api.meta import key_of
 from meshsim.apiserver.store import Event
 from meshsim.client.api import ApiError
 from meshsim.kit.errors import StartError
+from meshsim.kit.tasks import TaskOwner
 
+_log: Final = logging.getLogger(__name__)
 _VERSIONS_IN_FLIGHT: Final = 100_000
 """Versions that a crashed server may have shown to watchers without having them on disk, and more."""
 _SCHEMA: Final = """
@@ -42,7 +45,8 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, "journal")
         self._waiting: list[tuple[Kind, Event]] = []
         self._logged = self._written = 0
-        self._flush: asyncio.Future[None] | None = None
+        self._tasks = TaskOwner(on_failure=lambda _, error: _log.error("the journal cannot be written: %s", error))
+        self._flush: asyncio.Task[None] | None = None
         path = directory / "objects.db"
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,10 +80,11 @@ class Journal:
         """Wait until everything logged so far is on disk. Raises ApiError when it cannot be written."""
         wanted = self._logged
         while self._written < wanted:
-            flush = self._flush or self._start_flush()
+            if self._flush is None:
+                self._flush = self._tasks.start(self._write_group(), "journal")
             try:
                 # The others that wait for this group must not be cancelled with one of them.
-                await asyncio.shield(flush)
+                await asyncio.shield(self._flush)
             except sqlite3.Error as error:
                 raise ApiError(500, "InternalError", f"the journal cannot be written: {error}") from error
 
@@ -88,23 +93,24 @@ class Journal:
         try:
             await self.durable()
         finally:
-            self._thread.shutdown()
-            self._database.close()
+            await self._tasks.close()
+            await asyncio.to_thread(self._end)
 
-    def _start_flush(self) -> asyncio.Future[None]:
+    async def _write_group(self) -> None:
         group, self._waiting = self._waiting, []
-        flush = asyncio.get_running_loop().run_in_executor(self._thread, self._write, group)
-        self._flush = flush
-
-        def ended(_: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, group)
+        except BaseException:
+            self._waiting[:0] = group
+            raise
+        else:
+            self._written += len(group)
+        finally:
             self._flush = None
-            if flush.cancelled() or flush.exception() is not None:
-                self._waiting[:0] = group
-            else:
-                self._written += len(group)
 
-        flush.add_done_callback(ended)
-        return flush
+    def _end(self) -> None:
+        self._thread.shutdown()
+        self._database.close()
 
     def _write(self, group: list[tuple[Kind, Event]]) -> None:
         with self._database:

@@ -73,7 +73,7 @@ class Registry:
         if options.dry_run:
             return obj
         stored = self.store.put(kind, obj)
-        self._deleter.settle(kind, stored, birth.now)
+        self._deleter.collect(kind, stored, birth.now)
         return stored
 
     def replace(self, kind: Kind, key: Key, body: object, options: WriteOptions = _PLAIN) -> Object:
@@ -121,8 +121,12 @@ class Registry:
             return old
         if options.dry_run:
             return new
+        gone = self._deleter.finish(kind, new, self._now())
+        if gone is not None:
+            return gone
         stored = self.store.put(kind, new)
-        return self._deleter.settle(kind, stored, self._now()) or stored
+        self._deleter.collect(kind, stored, self._now())
+        return stored
 
     @staticmethod
     def _patched(kind: Kind, obj: Object, patch: Any, how: PatchType) -> Any:

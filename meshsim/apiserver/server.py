@@ -1,7 +1,10 @@
 """The API server as a whole: what is stored, what is journalled, what listens."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from aiohttp import web
 
@@ -22,21 +25,17 @@ _KUBERNETES_MINOR: Final = "32"
 
 
 class ApiServer:
-    """An API server that listens while it is entered; `address` is then where.
+    """What serves one registry over HTTP; made by `api_server`."""
 
-    Without a data directory everything is in memory. Raises StartError when it cannot listen or use the directory.
-    """
-
-    def __init__(self, clock: Clock, data_dir: Path | None = None) -> None:
+    def __init__(self, clock: Clock, registry: Registry, journal: Journal | None) -> None:
+        self.registry = registry
         self._clock = clock
-        self._journal = Journal(data_dir) if data_dir is not None else None
-        store = _store_of(self._journal, int(clock.now() * 1000))
-        self.registry = Registry(store, clock.now, draws())
-        self._rest = Rest(self.registry, self._settled)
+        self._journal = journal
+        self._rest = Rest(registry, self._settled)
         self._runner: web.AppRunner | None = None
 
     async def listen(self, host: str, port: int) -> str:
-        """Start to serve; returns the `host:port` it serves at."""
+        """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_get("/version", _version)
         for path in ("/healthz", "/readyz", "/livez"):
@@ -54,18 +53,10 @@ class ApiServer:
         return f"{address[0]}:{address[1]}"
 
     async def close(self) -> None:
-        """End the watches, answer what is under way, write down what is not yet on disk."""
+        """End the watches and answer what is under way."""
         self._rest.close()
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._journal is not None:
-            await self._journal.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     async def _settled(self) -> None:
         if self._journal is not None:
@@ -75,10 +66,32 @@ class ApiServer:
         await self._clock.sleep(0)
 
 
-def _store_of(journal: Journal | None, now_ms: int) -> Store:
-    if journal is None:
-        return Store(KINDS, now_ms)
-    store = Store(KINDS, max(journal.first_version, now_ms), log=journal.log)
+@asynccontextmanager
+async def api_server(clock: Clock, data_dir: Path | None = None) -> AsyncIterator[ApiServer]:
+    """An API server, closed at the end; without a data directory it keeps everything in memory.
+
+    Raises StartError when the directory cannot be used.
+    """
+    # Reading the disk may take its time.
+    journal = await asyncio.to_thread(Journal, data_dir) if data_dir is not None else None
+    try:
+        store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
+        server = ApiServer(clock, Registry(store, clock.now, draws()), journal)
+        try:
+            yield server
+        finally:
+            await server.close()
+    finally:
+        if journal is not None:
+            await journal.close()
+
+
+def _empty_store(clock: Clock) -> Store:
+    return Store(KINDS, int(clock.now() * 1000))
+
+
+def _stored(journal: Journal, clock: Clock) -> Store:
+    store = Store(KINDS, max(journal.first_version, int(clock.now() * 1000)), log=journal.log)
     kinds = {kind.resource: kind for kind in KINDS}
     for resource, obj in journal.load():
         if resource in kinds:

@@ -105,15 +105,12 @@ class Store:
         self._committed(Ref(kind, key), Event(self.version, old, stored))
         return stored
 
-    def remove(self, kind: Kind, key: Key, last: Object | None = None) -> Object:
-        """Drop the object; returns its last state (`last`, or as it was stored) under the removal's version.
-
-        Raises KeyError when there is none.
-        """
+    def remove(self, kind: Kind, key: Key) -> Object:
+        """Drop the object; returns its last state under the removal's version. Raises KeyError when there is none."""
         old = self._objects[kind].pop(key)
         self.version += 1
-        event = Event(self.version, last or old, None)
-        self._committed(Ref(kind, key), event, indexed=old)
+        event = Event(self.version, old, None)
+        self._committed(Ref(kind, key), event)
         return event.last
 
     def follow(self, kind: Kind, sink: Sink) -> Callable[[], None]:
@@ -143,8 +140,8 @@ class Store:
             newer += 1
         return list(islice(ring, len(ring) - newer, None))
 
-    def _committed(self, ref: Ref, event: Event, indexed: Object | None = None) -> None:
-        self._index(ref, indexed or event.old, event.new)
+    def _committed(self, ref: Ref, event: Event) -> None:
+        self._index(ref, event.old, event.new)
         ring = self._rings[ref.kind]
         if len(ring) == RING_EVENTS:
             self._floors[ref.kind] = ring.popleft().version

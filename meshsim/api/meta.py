@@ -65,7 +65,7 @@ class Condition(Wire, frozen=True):
     """A condition of any kind; `status` is True, False or Unknown."""
 
     type: str
-    status: str = "Unknown"
+    status: str
     reason: str = ""
     message: str = ""
     last_transition_time: str = ""

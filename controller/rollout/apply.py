@@ -1,0 +1,82 @@
+"""Apply: carry a plan out, in its order. The status comes last; whatever is refused stops the rest."""
+
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from controller.rollout.actions import Action, Create, Delete, Emit, Patch, Plan, Replace
+from meshsim.api.decode import Object
+from meshsim.api.kinds import ROLLOUT, Kind
+from meshsim.api.meta import Key, key_of
+from meshsim.client.api import Api, ApiError, NotFoundError
+
+Learn = Callable[[Kind, Object], None]
+
+
+class Recorder(Protocol):
+    """Tells people what happens to an object."""
+
+    def record(self, about: Object, event: Emit) -> None:
+        """Take note of an event; never fails, never waits."""
+
+
+class ReconcileError(ApiError):
+    """The plan itself says that it must be tried again, and why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "Reconcile", message)
+
+
+class Applier:
+    """Writes to the API, and lets the caches know what it wrote."""
+
+    def __init__(self, api: Api, recorder: Recorder, learn: Learn) -> None:
+        self._api = api
+        self._recorder = recorder
+        self._learn = learn
+
+    async def apply(self, rollout: Object, plan: Plan) -> None:
+        """Do what the plan says about this rollout.
+
+        Raises ApiError when a write is refused, a conflict included: what was done is done, and everything is
+        observed and planned again. Raises ReconcileError when the plan asks for another try.
+        """
+        written: dict[tuple[Kind, Key], str] = {}
+        for action in plan.actions:
+            await self._do(rollout, action, written)
+        if plan.status_patch is not None:
+            key = key_of(rollout)
+            # Refused when anybody, a person's `abort` say, wrote the rollout since it was observed.
+            version = written.get((ROLLOUT, key)) or rollout["metadata"]["resourceVersion"]
+            patch = {"metadata": {"resourceVersion": version}, "status": plan.status_patch}
+            self._learn(ROLLOUT, await self._api.patch(ROLLOUT, key, patch, subresource="status"))
+        for event in plan.announcements:
+            self._recorder.record(rollout, event)
+        if plan.error:
+            raise ReconcileError(plan.error)
+
+    async def _do(self, rollout: Object, action: Action, written: dict[tuple[Kind, Key], str]) -> None:
+        match action:
+            case Create(kind, obj):
+                self._note(kind, await self._api.create(kind, obj), written)
+            case Patch(kind, key, patch, how, subresource):
+                self._note(kind, await self._api.patch(kind, key, patch, how=how, subresource=subresource), written)
+            case Replace(kind, obj):
+                version = written.get((kind, key_of(obj))) or obj["metadata"].get("resourceVersion")
+                latest = obj | {"metadata": obj["metadata"] | {"resourceVersion": version}}
+                self._note(kind, await self._api.replace(kind, latest), written)
+            case Delete(kind, key, uid):
+                await self._delete(kind, key, uid)
+            case Emit():
+                self._recorder.record(rollout, action)
+            case _:
+                assert_never(action)
+
+    def _note(self, kind: Kind, obj: Object, written: dict[tuple[Kind, Key], str]) -> None:
+        written[kind, key_of(obj)] = obj["metadata"]["resourceVersion"]
+        self._learn(kind, obj)
+
+    async def _delete(self, kind: Kind, key: Key, uid: str) -> None:
+        try:
+            await self._api.delete(kind, key, uid=uid)
+        except NotFoundError:
+            return

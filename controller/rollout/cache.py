@@ -1,0 +1,143 @@
+"""What the rollout controller knows: caches of the kinds it looks at, and who belongs to and refers to whom."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from controller.rollout.routes import destination_rule_of, virtual_service_key, virtual_services_of
+from controller.rollout.workload import workload_kind
+from meshsim.api.decode import FieldError, Object, decode
+from meshsim.api.kinds import (
+    ANALYSIS_RUN,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+    DEPLOYMENT,
+    DESTINATION_RULE,
+    EXPERIMENT,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Kind,
+)
+from meshsim.api.meta import Key
+from meshsim.api.rollouts import Rollout
+from meshsim.client.informer import Change, Informer
+
+WATCHED: Final = (
+    ROLLOUT,
+    REPLICA_SET,
+    POD,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    DESTINATION_RULE,
+    DEPLOYMENT,
+    ANALYSIS_RUN,
+    EXPERIMENT,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+)
+_OWNED: Final = (REPLICA_SET, POD, ANALYSIS_RUN, EXPERIMENT)
+REFERENCED: Final = (SERVICE, VIRTUAL_SERVICE, DESTINATION_RULE, DEPLOYMENT, REPLICA_SET)
+
+
+class Cache:
+    """The informers of the watched kinds, and two indexes over them."""
+
+    def __init__(self, informer: Callable[[Kind], Informer]) -> None:
+        self.informers = {kind: informer(kind) for kind in WATCHED}
+        self._by_owner: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
+        self._references: dict[Key, set[tuple[Kind, Key]]] = {}
+        self._referrers: dict[tuple[Kind, Key], set[Key]] = defaultdict(set)
+        for kind in _OWNED:
+            self.informers[kind].on_change(self._owner_indexer(kind))
+        self.informers[ROLLOUT].on_change(self._index_references)
+
+    def get(self, kind: Kind, key: Key) -> Object | None:
+        """One object as last seen."""
+        return self.informers[kind].get(key)
+
+    def owned(self, kind: Kind, owner_uid: str) -> list[Object]:
+        """The objects of a kind that are controlled by that owner, by name."""
+        informer, keys = self.informers[kind], sorted(self._by_owner.get((kind, owner_uid), ()))
+        return [obj for key in keys if (obj := informer.get(key)) is not None]
+
+    def names_in(self, kind: Kind, namespace: str, prefix: str) -> Iterable[Object]:
+        """The objects of a namespace whose names begin so."""
+        for obj in self.informers[kind].all():
+            metadata = obj["metadata"]
+            if metadata.get("namespace") == namespace and metadata["name"].startswith(prefix):
+                yield obj
+
+    def referrers(self, kind: Kind, key: Key) -> frozenset[Key]:
+        """The rollouts that name this object."""
+        return frozenset(self._referrers.get((kind, key), ()))
+
+    def learn(self, kind: Kind, obj: Object) -> None:
+        """Take in what a write of our own returned."""
+        if kind in self.informers:
+            self.informers[kind].learn(obj)
+
+    def _owner_indexer(self, kind: Kind) -> Callable[[Change], None]:
+        def index(change: Change) -> None:
+            before, after = controller_uid(change.old), controller_uid(change.new)
+            if before and before != after:
+                keys = self._by_owner[kind, before]
+                keys.discard(change.key)
+                if not keys:
+                    del self._by_owner[kind, before]
+            if after:
+                self._by_owner[kind, after].add(change.key)
+
+        return index
+
+    def _index_references(self, change: Change) -> None:
+        for reference in self._references.pop(change.key, ()):
+            self._referrers[reference].discard(change.key)
+            if not self._referrers[reference]:
+                del self._referrers[reference]
+        if change.new is None:
+            return
+        references = references_of(change.new)
+        self._references[change.key] = references
+        for reference in references:
+            self._referrers[reference].add(change.key)
+
+
+def controller_uid(obj: Object | None) -> str:
+    """The uid of the owner that acts for an object, empty without one."""
+    owners = ((obj or {}).get("metadata") or {}).get("ownerReferences") or ()
+    return next((owner.get("uid") or "" for owner in owners if owner.get("controller")), "")
+
+
+def references_of(raw: Object) -> set[tuple[Kind, Key]]:
+    """The objects that a rollout names."""
+    try:
+        rollout = decode(Rollout, raw)
+    except FieldError:
+        return set()
+    namespace = rollout.metadata.namespace
+    references = {(SERVICE, Key(namespace, name)) for name in service_names(rollout)}
+    references |= {
+        (VIRTUAL_SERVICE, virtual_service_key(rollout, reference.name)) for reference in virtual_services_of(rollout)
+    }
+    rule, workload = destination_rule_of(rollout), workload_kind(rollout)
+    if rule is not None:
+        references.add((DESTINATION_RULE, Key(namespace, rule.name)))
+    if workload is not None and rollout.spec.workload_ref is not None:
+        references.add((workload, Key(namespace, rollout.spec.workload_ref.name)))
+    return references
+
+
+def service_names(rollout: Rollout) -> list[str]:
+    """The Services that a rollout names."""
+    canary, blue_green = rollout.spec.strategy.canary, rollout.spec.strategy.blue_green
+    names: list[str] = []
+    if canary is not None:
+        names += [canary.stable_service, canary.canary_service]
+        if canary.ping_pong is not None:
+            names += [canary.ping_pong.ping_service, canary.ping_pong.pong_service]
+    if blue_green is not None:
+        names += [blue_green.active_service, blue_green.preview_service]
+    return [name for name in names if name]

@@ -1,0 +1,147 @@
+"""Observe: read from the caches everything that one reconcile of a rollout looks at."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from controller.rollout.cache import Cache, controller_uid, service_names
+from controller.rollout.ephemeral import is_configured
+from controller.rollout.hashing import pod_template_hash
+from controller.rollout.observed import Observed
+from controller.rollout.restart import needs_restart
+from controller.rollout.routes import destination_rule_of, virtual_service_key, virtual_services_of
+from controller.rollout.steps import canary_of
+from controller.rollout.versions import oldest_first, version_of
+from controller.rollout.workload import template_of, workload_kind
+from meshsim.api.analysis import AnalysisRun, Experiment, TemplateRef
+from meshsim.api.decode import Object, decode
+from meshsim.api.kinds import (
+    ANALYSIS_RUN,
+    ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE,
+    DESTINATION_RULE,
+    EXPERIMENT,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    VIRTUAL_SERVICE,
+)
+from meshsim.api.meta import Key, LabelSelector
+from meshsim.api.rollouts import WORKLOAD_GENERATION_ANNOTATION, Rollout
+from meshsim.api.steps import RolloutAnalysis
+
+
+def observe(cache: Cache, key: Key, now: float) -> Observed | None:
+    """The rollout and what is around it, as last seen; None when it is gone. Raises FieldError."""
+    raw = cache.get(ROLLOUT, key)
+    if raw is None:
+        return None
+    rollout = decode(Rollout, raw)
+    template, workload, unresolved = (raw.get("spec") or {}).get("template") or {}, None, ""
+    if rollout.spec.workload_ref is not None:
+        rollout, template, workload, unresolved = _with_workload(cache, rollout, template)
+    pod_hash, uid, namespace = pod_template_hash(template, rollout.status.collision_count), rollout.metadata.uid, key[0]
+    replica_sets = cache.owned(REPLICA_SET, uid)
+    namesake = cache.get(REPLICA_SET, Key(namespace, f"{key.name}-{pod_hash}"))
+    templates, cluster_templates = _templates(cache, rollout)
+    rule = destination_rule_of(rollout)
+    has_analyses = bool(templates or cluster_templates or rollout_experiments(rollout))
+    return Observed(
+        raw=raw,
+        rollout=rollout,
+        template=template,
+        pod_hash=pod_hash,
+        versions=tuple(oldest_first(map(version_of, replica_sets))),
+        is_name_taken=namesake is not None and controller_uid(namesake) != uid,
+        services={
+            name: service
+            for name in service_names(rollout)
+            if (service := cache.get(SERVICE, Key(namespace, name))) is not None
+        },
+        virtual_services={
+            reference: virtual_service
+            for item in virtual_services_of(rollout)
+            if (virtual_service := cache.get(VIRTUAL_SERVICE, reference := virtual_service_key(rollout, item.name)))
+        },
+        destination_rule=cache.get(DESTINATION_RULE, Key(namespace, rule.name)) if rule else None,
+        analysis_runs=tuple(decode(AnalysisRun, run) for run in cache.owned(ANALYSIS_RUN, uid)),
+        experiments=tuple(decode(Experiment, run) for run in cache.owned(EXPERIMENT, uid)),
+        taken_names=_taken_names(cache, key, uid) if has_analyses else frozenset(),
+        templates=templates,
+        cluster_templates=cluster_templates,
+        pods=_pods(cache, replica_sets) if is_configured(rollout) or needs_restart(rollout, now) else (),
+        workload=workload,
+        unresolved=unresolved,
+    )
+
+
+def _with_workload(cache: Cache, rollout: Rollout, template: Object) -> tuple[Rollout, Object, Object | None, str]:
+    reference, kind = rollout.spec.workload_ref, workload_kind(rollout)
+    if reference is None:
+        return rollout, template, None, ""
+    path = "spec.workloadRef"
+    if template:
+        return rollout, template, None, f"{path}: Internal error: template must be empty for workload reference rollout"
+    if kind is None:
+        group = reference.api_version.rpartition("/")[0]
+        problem = f"workload of type {group}/{reference.kind} is not supported"
+        return rollout, template, None, f"{path}: Internal error: {problem}"
+    workload = cache.get(kind, Key(rollout.metadata.namespace, reference.name))
+    if workload is None:
+        missing = f'{kind.resource} "{reference.name}" not found'
+        return rollout, template, None, f'{path}.name: Invalid value: "{reference.name}": {missing}'
+    spec, generation = rollout.spec, str(workload["metadata"].get("generation") or 0)
+    if spec.selector is None:
+        selector = decode(LabelSelector, (workload.get("spec") or {}).get("selector") or {})
+        spec = msgspec.structs.replace(spec, selector=selector)
+    annotations = rollout.metadata.annotations | {WORKLOAD_GENERATION_ANNOTATION: generation}
+    metadata = msgspec.structs.replace(rollout.metadata, annotations=annotations)
+    resolved = msgspec.structs.replace(rollout, metadata=metadata, spec=spec)
+    return resolved, template_of(workload), workload, ""
+
+
+def _taken_names(cache: Cache, key: Key, uid: str) -> frozenset[str]:
+    return frozenset(
+        obj["metadata"]["name"]
+        for kind in (ANALYSIS_RUN, EXPERIMENT)
+        for obj in cache.names_in(kind, key.namespace, f"{key.name}-")
+        if controller_uid(obj) != uid
+    )
+
+
+def _pods(cache: Cache, replica_sets: Iterable[Object]) -> tuple[Object, ...]:
+    return tuple(pod for owner in replica_sets for pod in cache.owned(POD, owner["metadata"]["uid"]))
+
+
+def rollout_experiments(rollout: Rollout) -> bool:
+    """Whether a step runs an experiment."""
+    return any(step.experiment is not None for step in canary_of(rollout).steps)
+
+
+def rollout_analyses(rollout: Rollout) -> list[RolloutAnalysis]:
+    """Every analysis that a rollout may run."""
+    canary, blue_green = canary_of(rollout), rollout.spec.strategy.blue_green
+    analyses: list[RolloutAnalysis | None] = [step.analysis for step in canary.steps]
+    analyses.append(canary.analysis)
+    if blue_green is not None:
+        analyses += [blue_green.pre_promotion_analysis, blue_green.post_promotion_analysis]
+    return [analysis for analysis in analyses if analysis is not None]
+
+
+def _templates(cache: Cache, rollout: Rollout) -> tuple[dict[str, Object], dict[str, Object]]:
+    templates: dict[str, Object] = {}
+    cluster_templates: dict[str, Object] = {}
+    waiting = [reference for analysis in rollout_analyses(rollout) for reference in analysis.templates]
+    while waiting:
+        reference = waiting.pop()
+        found = cluster_templates if reference.cluster_scope else templates
+        kind = CLUSTER_ANALYSIS_TEMPLATE if reference.cluster_scope else ANALYSIS_TEMPLATE
+        namespace = "" if reference.cluster_scope else rollout.metadata.namespace
+        template = cache.get(kind, Key(namespace, reference.template_name))
+        if template is None or reference.template_name in found:
+            continue
+        found[reference.template_name] = template
+        nested = (template.get("spec") or {}).get("templates") or []
+        waiting += [decode(TemplateRef, item) for item in nested]
+    return templates, cluster_templates

@@ -1,0 +1,62 @@
+"""The rollout controller: observe, plan, apply, for one key at a time."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from controller.manager import ToKeys, own_key, owner_key
+from controller.rollout.apply import Applier, ReconcileError, Recorder
+from controller.rollout.cache import REFERENCED, Cache
+from controller.rollout.observe import observe
+from controller.rollout.plan import plan
+from meshsim.api.decode import FieldError
+from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.meta import Key
+from meshsim.client.api import Api
+from meshsim.client.informer import Change, Informer
+from meshsim.kit.clock import Clock
+
+_log: Final = logging.getLogger(__name__)
+
+
+class RolloutReconciler:
+    """Brings a rollout one reconcile further. It remembers nothing: what counts is in the API."""
+
+    def __init__(self, api: Api, cache: Cache, clock: Clock, recorder: Recorder) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._applier = Applier(api, recorder, cache.learn)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Observe, plan, apply. Returns the instant to look again."""
+        try:
+            observed = observe(self._cache, key, self._clock.now())
+        except FieldError as error:
+            raise ReconcileError(f"{key}: {error}") from None
+        if observed is None:
+            return None
+        planned = plan(observed, self._clock.now())
+        if planned.error:
+            _log.info("rollout %s: %s", key, planned.error)
+        await self._applier.apply(observed.raw, planned)
+        return planned.wake_at
+
+
+def rollout_watches(cache: Cache) -> Mapping[Informer, ToKeys]:
+    """Which rollouts to look at when something changes."""
+    watches: dict[Informer, ToKeys] = {cache.informers[ROLLOUT]: own_key}
+    for kind in (ANALYSIS_RUN, EXPERIMENT):
+        watches[cache.informers[kind]] = owner_key(ROLLOUT)
+    for kind in REFERENCED:
+        watches[cache.informers[kind]] = _referrer_keys(cache, kind)
+    return watches
+
+
+def _referrer_keys(cache: Cache, kind: Kind) -> ToKeys:
+    owners = owner_key(ROLLOUT)
+
+    def keys(change: Change) -> Iterable[Key]:
+        owned: Iterable[Key] = owners(change) if kind == REPLICA_SET else ()
+        return {*owned, *cache.referrers(kind, change.key)}
+
+    return keys

@@ -1,0 +1,58 @@
+"""A rollout that releases the template of a Deployment (or ReplicaSet, PodTemplate) instead of its own."""
+
+from typing import Final
+
+from controller.rollout.actions import Patch
+from controller.rollout.draft import Draft
+from controller.rollout.versions import Version
+from meshsim.api.decode import Object
+from meshsim.api.kinds import DEPLOYMENT, REPLICA_SET, Kind
+from meshsim.api.rollouts import Rollout
+
+WORKLOADS: Final[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET)
+_ON_SUCCESS: Final = "onsuccess"
+_PROGRESSIVELY: Final = "progressively"
+
+
+def workload_kind(rollout: Rollout) -> Kind | None:
+    """The kind that `workloadRef` names, when it is one that has a template to take."""
+    reference = rollout.spec.workload_ref
+    if reference is None:
+        return None
+    group = reference.api_version.rpartition("/")[0]
+    return next((kind for kind in WORKLOADS if (kind.group, kind.kind) == (group, reference.kind)), None)
+
+
+def template_of(workload: Object) -> Object:
+    """The pod template of a workload."""
+    template: Object = (workload.get("spec") or {}).get("template") or {}
+    return template
+
+
+def follow_progress(draft: Draft, version: Version, replicas: int) -> None:
+    """`scaleDown: progressively`: the Deployment gives up a pod for every pod the first version has ready."""
+    reference, status = draft.rollout.spec.workload_ref, draft.rollout.status
+    if reference is None or reference.scale_down != _PROGRESSIVELY or version.revision != 1:
+        return
+    if status.phase == "Healthy":
+        _scale(draft, 0)
+    elif status.ready_replicas > 0 or version.replicas > replicas:
+        _scale(draft, draft.replicas - status.ready_replicas)
+
+
+def follow_promotion(draft: Draft) -> None:
+    """`scaleDown: onsuccess`: the Deployment goes once the first version is healthy."""
+    reference = draft.rollout.spec.workload_ref
+    if reference is None or reference.scale_down != _ON_SUCCESS:
+        return
+    if draft.revision == 1 and draft.rollout.status.phase == "Healthy":
+        _scale(draft, 0)
+
+
+def _scale(draft: Draft, replicas: int) -> None:
+    workload = draft.observed.workload
+    if workload is None or workload.get("kind") != DEPLOYMENT.kind:
+        return
+    if (workload.get("spec") or {}).get("replicas", 1) != replicas:
+        key = draft.key(workload["metadata"]["name"])
+        draft.actions.append(Patch(DEPLOYMENT, key, {"spec": {"replicas": replicas}}))

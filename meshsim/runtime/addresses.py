@@ -1,0 +1,50 @@
+"""Pod addresses: each pod has a loopback address of its own, so that it keeps its container ports."""
+
+import hashlib
+import ipaddress
+import socket
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+POD_NETWORK: Final = ipaddress.ip_network("127.16.0.0/12")
+"""Pods live here: far from 127.0.0.1, from 127.0.1.1 and from what resolvers use."""
+
+
+def pod_ip(uid: str, taken: AbstractSet[str]) -> str:
+    """The address for the pod with that uid: always the same one, or the next that isn't taken.
+
+    An address never ends in 0 or 255. Raises OverflowError when every address is taken.
+    """
+    size = POD_NETWORK.num_addresses
+    first = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8]) % size
+    for step in range(size):
+        address = POD_NETWORK[(first + step) % size]
+        if address.packed[-1] not in (0, 255) and str(address) not in taken:
+            return str(address)
+    raise OverflowError(f"no address is free in {POD_NETWORK}")
+
+
+PORTS_ANNOTATION: Final = "meshsim.dev/ports"
+"""On a pod without an address of its own: where its container ports really listen (`8080=41233,9090=41234`)."""
+
+
+def ports_to_text(ports: Mapping[int, int]) -> str:
+    """The annotation's value."""
+    return ",".join(f"{port}={listening}" for port, listening in sorted(ports.items()))
+
+
+def ports_of(annotations: Mapping[str, str]) -> dict[int, int]:
+    """Container port → the port that listens, for those that differ."""
+    pairs = (pair.partition("=") for pair in annotations.get(PORTS_ANNOTATION, "").split(",") if pair)
+    return {int(port): int(listening) for port, _, listening in pairs if port.isdecimal() and listening.isdecimal()}
+
+
+def has_aliases() -> bool:
+    """Whether this system lets a process listen on any loopback address, as Linux does and macOS does not."""
+    with socket.socket() as candidate:
+        try:
+            candidate.bind((str(POD_NETWORK[1]), 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,76 @@
+"""Probes: what a container's readiness is judged by. `Verdict` counts, `attempt` asks over a real socket.
+
+Periods and delays run on the cluster's clock; a probe's timeout is real time, because sockets don't run faster.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
+
+from meshsim.api.core import Container, HttpGet, Probe
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
+_SAFE: Final = "/?=&%:@,;+!$'()*~"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a probe's results so far mean: a threshold of equal results in a row changes it."""
+
+    passing: bool = False
+    successes: int = 0
+    failures: int = 0
+
+    def after(self, passed: bool, probe: Probe) -> "Verdict":
+        """The verdict after one more result."""
+        if passed:
+            successes = self.successes + 1
+            return Verdict(self.passing or successes >= probe.success_threshold, successes, 0)
+        failures = self.failures + 1
+        return replace(
+            self, passing=self.passing and failures < probe.failure_threshold, successes=0, failures=failures
+        )
+
+
+async def attempt(probe: Probe, container: Container, address: str, ports: Mapping[int, int]) -> bool:
+    """Probe once. `ports` leads from a container port to the one that listens at the address."""
+    try:
+        async with asyncio.timeout(max(probe.timeout_seconds, 1)):
+            return await _attempt(probe, container, address, ports)
+    except (OSError, TimeoutError, LookupError):
+        return False
+
+
+async def _attempt(probe: Probe, container: Container, address: str, ports: Mapping[int, int]) -> bool:
+    target = probe.http_get or probe.tcp_socket
+    if target is None:
+        return True
+    number = port_number(target.port, container)
+    reader, writer = await asyncio.open_connection(address, ports.get(number, number))
+    try:
+        if not isinstance(target, HttpGet):
+            return True
+        path = quote("/" + target.path.removeprefix("/"), safe=_SAFE)
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nhost: {address}:{number}\r\nuser-agent: kube-probe/1.32\r\n"
+            "accept: */*\r\nconnection: close\r\n\r\n".encode()
+        )
+        status = _STATUS_LINE.match(await reader.readline())
+        return status is not None and 200 <= int(status[1]) < 400
+    finally:
+        writer.close()
+
+
+def port_number(port: int | str, container: Container) -> int:
+    """The number of a port that is given as number or name. Raises LookupError for a name nobody has."""
+    if isinstance(port, int):
+        return port
+    if port.isdecimal():
+        return int(port)
+    for candidate in container.ports:
+        if candidate.name == port:
+            return candidate.container_port
+    raise LookupError(f'container {container.name} has no port named "{port}"')

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from meshsim.cli.supervisor import ChildSpec
+from meshsim.cli.child import ChildSpec
 
 PORTS: Final[dict[str, tuple[str, int, str]]] = {
     "traffic": ("--port", 8080, "where the proxy takes requests"),

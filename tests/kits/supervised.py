@@ -2,7 +2,8 @@
 
 import asyncio
 
-from meshsim.cli.supervisor import ChildSpec, Supervisor
+from meshsim.cli.child import ChildSpec
+from meshsim.cli.supervisor import Supervisor
 
 
 async def main() -> None:

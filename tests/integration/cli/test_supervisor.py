@@ -9,7 +9,8 @@ from typing import Final
 
 import pytest
 
-from meshsim.cli.supervisor import ChildFailedError, ChildSpec, Supervisor
+from meshsim.cli.child import ChildSpec
+from meshsim.cli.supervisor import ChildFailedError, Supervisor
 from meshsim.kit.errors import StartError
 from tests.kits.eventually import eventually
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from meshsim.api.analysis import AnalysisRunArgument, AnalysisTemplate
 from meshsim.api.decode import decode
-from meshsim.api.rollouts import AntiAffinity, Rollout
+from meshsim.api.rollouts import AntiAffinity, BlueGreenStrategy, CanaryStrategy, Rollout
 from meshsim.api.steps import CanaryStep
 from meshsim.api.validate.canary import check_canary, check_step_kinds, check_surge
 from meshsim.api.validate.findings import Finding
@@ -54,7 +54,12 @@ def _decided(case: Mapping[str, Any]) -> object:
 
 
 def _rollout(given: In) -> Rollout:
-    return decode(Rollout, given["rollout"])
+    # Go reads null as the zero value.
+    return decode(Rollout, given["rollout"] or {"metadata": {}})
+
+
+def _canary_of(given: In) -> CanaryStrategy:
+    return _rollout(given).spec.strategy.canary or CanaryStrategy()
 
 
 def _rollout_itself(given: In) -> Iterable[Finding]:
@@ -63,20 +68,7 @@ def _rollout_itself(given: In) -> Iterable[Finding]:
 
 def _blue_green(given: In) -> Iterable[Finding]:
     spec = _rollout(given).spec
-    assert spec.strategy.blue_green is not None
-    return check_blue_green(given["fldPath"], spec, spec.strategy.blue_green)
-
-
-def _canary(given: In) -> Iterable[Finding]:
-    canary = _rollout(given).spec.strategy.canary
-    assert canary is not None
-    return check_canary(given["fldPath"], canary)
-
-
-def _surge(given: In) -> Iterable[Finding]:
-    canary = _rollout(given).spec.strategy.canary
-    assert canary is not None
-    return check_surge(given["fldPath"], canary)
+    return check_blue_green(given["fldPath"], spec, spec.strategy.blue_green or BlueGreenStrategy())
 
 
 _SERVICE_PATHS: Final = {
@@ -136,11 +128,11 @@ _CALLS: Final[Mapping[str, Callable[[In], Iterable[Finding]]]] = {
     "ValidateRollout": _rollout_itself,
     "ValidateRolloutStrategy": lambda given: check_strategy(given["fldPath"], _rollout(given)),
     "ValidateRolloutStrategyBlueGreen": _blue_green,
-    "ValidateRolloutStrategyCanary": _canary,
+    "ValidateRolloutStrategyCanary": lambda given: check_canary(given["fldPath"], _canary_of(given)),
     "ValidateRolloutStrategyAntiAffinity": lambda given: check_anti_affinity(
         given["fldPath"], decode(AntiAffinity, given["antiAffinity"]) if given["antiAffinity"] is not None else None
     ),
-    "invalidMaxSurgeMaxUnavailable": _surge,
+    "invalidMaxSurgeMaxUnavailable": lambda given: check_surge(given["fldPath"], _canary_of(given)),
     "hasMultipleStepsType": lambda given: check_step_kinds(given["fldPath"], decode(CanaryStep, given["step"])),
     "ValidateRolloutReferencedResources": _referenced,
     "ValidateService": lambda given: _service(_rollout(given), given["service"], given["type"]),

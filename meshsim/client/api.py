@@ -89,11 +89,8 @@ class WatchEvent:
     object: Object
 
 
-class Api(Protocol):
-    """A Kubernetes API. Every method raises ApiError; objects returned are shared: copy before changing."""
-
-    async def get(self, kind: Kind, key: Key) -> Object:
-        """One object."""
+class ListerWatcher(Protocol):
+    """The part of an Api that an informer needs."""
 
     async def list(self, kind: Kind, namespace: str | None = None, *, selector: str = "") -> Listing:
         """The objects of a namespace, or of all, that a label selector matches."""
@@ -102,6 +99,13 @@ class Api(Protocol):
         self, kind: Kind, resource_version: str, namespace: str | None = None, *, selector: str = ""
     ) -> AsyncIterator[WatchEvent]:
         """What changed after that version; ends when the API ends it."""
+
+
+class Api(ListerWatcher, Protocol):
+    """A Kubernetes API. Every method raises ApiError; objects returned are shared: copy before changing."""
+
+    async def get(self, kind: Kind, key: Key) -> Object:
+        """One object."""
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         """Create it in its `metadata.namespace`."""

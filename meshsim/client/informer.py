@@ -13,11 +13,11 @@ from typing import Final
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key, key_of
-from meshsim.client.api import Api, ApiError, ExpiredError
+from meshsim.client.api import ApiError, ExpiredError, ListerWatcher
 from meshsim.kit.clock import Clock, LoopClock
 
 _log: Final = logging.getLogger(__name__)
-_BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+_BACKOFF_S: Final = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Informer:
 
     def __init__(
         self,
-        api: Api,
+        api: ListerWatcher,
         kind: Kind,
         *,
         namespace: str | None = None,
@@ -76,11 +76,10 @@ class Informer:
     def learn(self, obj: Object) -> None:
         """Take in an object that a write of our own returned, so that the next look doesn't miss it.
 
-        Ignored when the watch already brought something newer.
+        Ignored when the watch has already come that far: then it brought this, something newer, or its end.
         """
-        known = self._cache.get(key_of(obj))
-        if known is None or _version_of(known) < _version_of(obj):
-            self._store(obj)
+        if not self._version or _version_of(obj) > int(self._version):
+            self._store_newer(obj)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -96,8 +95,9 @@ class Informer:
                 self._version = ""
             except ApiError as error:
                 _log.log(logging.DEBUG if failures == 0 else logging.INFO, "%s: %s", self.kind, error)
-                await self._clock.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
-                failures += 1
+            # However a watch ended: one that brings nothing again and again must not become a busy loop.
+            await self._clock.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            failures += 1
 
     async def _list(self) -> None:
         listing = await self._api.list(self.kind, self._namespace, selector=self._selector)
@@ -114,11 +114,17 @@ class Informer:
     def _take(self, event_type: str, obj: Object) -> None:
         self._version = obj["metadata"]["resourceVersion"]
         if event_type == "DELETED":
-            self._drop(key_of(obj))
-        elif event_type != "BOOKMARK":
             known = self._cache.get(key_of(obj))
-            if known is None or _version_of(known) < _version_of(obj):
-                self._store(obj)
+            # An object learned of since then has the same name and is another one.
+            if known is not None and _version_of(known) <= _version_of(obj):
+                self._drop(key_of(obj))
+        elif event_type != "BOOKMARK":
+            self._store_newer(obj)
+
+    def _store_newer(self, obj: Object) -> None:
+        known = self._cache.get(key_of(obj))
+        if known is None or _version_of(known) < _version_of(obj):
+            self._store(obj)
 
     def _store(self, obj: Object) -> None:
         key = key_of(obj)

@@ -21,7 +21,7 @@ from meshsim.api.kinds import (
     VIRTUAL_SERVICE,
     Kind,
 )
-from meshsim.api.meta import Key
+from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import Rollout
 from meshsim.client.informer import Change, Informer
 
@@ -50,6 +50,7 @@ class Cache:
         self._by_owner: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
         self._references: dict[Key, set[tuple[Kind, Key]]] = {}
         self._referrers: dict[tuple[Kind, Key], set[Key]] = defaultdict(set)
+        self._own_writes: dict[tuple[Kind, Key], str] = {}
         for kind in _OWNED:
             self.informers[kind].on_change(self._owner_indexer(kind))
         self.informers[ROLLOUT].on_change(self._index_references)
@@ -77,7 +78,13 @@ class Cache:
     def learn(self, kind: Kind, obj: Object) -> None:
         """Take in what a write of our own returned."""
         if kind in self.informers:
+            self._own_writes[kind, key_of(obj)] = obj["metadata"]["resourceVersion"]
             self.informers[kind].learn(obj)
+
+    def is_own_write(self, kind: Kind, change: Change) -> bool:
+        """The change is the last one that we made to the object ourselves."""
+        version = (change.new or {}).get("metadata", {}).get("resourceVersion")
+        return version is not None and self._own_writes.get((kind, change.key)) == version
 
     def _owner_indexer(self, kind: Kind) -> Callable[[Change], None]:
         def index(change: Change) -> None:

@@ -10,7 +10,7 @@ from controller.rollout.cache import REFERENCED, Cache
 from controller.rollout.observe import observe
 from controller.rollout.plan import plan
 from meshsim.api.decode import FieldError
-from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, SERVICE, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import Api
 from meshsim.client.informer import Change, Informer
@@ -56,6 +56,9 @@ def _referrer_keys(cache: Cache, kind: Kind) -> ToKeys:
     owners = owner_key(ROLLOUT)
 
     def keys(change: Change) -> Iterable[Key]:
+        if kind == SERVICE and cache.is_own_write(kind, change):
+            # The plan has a time of its own to look again after it switched a Service.
+            return ()
         owned: Iterable[Key] = owners(change) if kind == REPLICA_SET else ()
         return {*owned, *cache.referrers(kind, change.key)}
 

@@ -1,5 +1,7 @@
 """Which version each Service selects."""
 
+from typing import Final
+
 from controller.rollout.actions import Patch
 from controller.rollout.draft import Draft, StoppedError, merged
 from controller.rollout.routes import stable_and_canary_services
@@ -9,6 +11,9 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import SERVICE
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
 from meshsim.client.api import PatchType
+
+_LOOK_AGAIN_S: Final = 1.0
+"""Argo looks again at once, and so reconciles without a break while an abort makes a Service go to and fro."""
 
 
 def service_named(draft: Draft, name: str) -> Object:
@@ -44,6 +49,7 @@ def switch_service(draft: Draft, service: Object, pod_hash: str) -> None:
         patch["metadata"] = {"annotations": {MANAGED_BY_ANNOTATION: draft.rollout.metadata.name}}
     draft.actions.append(Patch(SERVICE, draft.key(name), patch, PatchType.STRATEGIC))
     draft.services[name] = merged(service, patch)
+    draft.wake(draft.now + _LOOK_AGAIN_S)
     draft.emit(
         "SwitchService", f"Switched selector for service '{name}' from '{selected_hash(service)}' to '{pod_hash}'"
     )

@@ -4,7 +4,6 @@ What was recorded around the real controller is stood in for here the same way: 
 their status second by second, and whatever becomes visible is written down in the recording's own form.
 """
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -138,7 +137,7 @@ class Replay:
         """Let every cache catch up with the API."""
         for kind in WATCHED:
             while not self._informers[kind].synced.is_set() or not await self._is_current(kind):
-                await asyncio.sleep(0)
+                await self._clock.sleep(0)
 
     async def _is_current(self, kind: Kind) -> bool:
         listing = await self._api.list(kind)
@@ -211,7 +210,7 @@ class Replay:
         return changed
 
     def _all(self, kind: Kind) -> list[Object]:
-        return [obj for obj in self._api.store.objects(kind)]
+        return self._api.store.objects(kind)
 
     def _visible(self) -> Entry:
         rollout = next(obj for obj in self._all(ROLLOUT) if key_of(obj) == self._key)

@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
     """One client's connection."""
 
     __slots__ = (
-        "_body_left", "_chunks", "_clogged", "_half_closed", "_held", "_paused", "_reply_timer", "_request", "_shared",
+        "_body_left", "_chunks", "_clogged", "_held", "_paused", "_reply_timer", "_request", "_shared",
         "_transport",
     )  # fmt: skip
 
@@ -84,7 +84,6 @@ class Connection(asyncio.Protocol):
         self._reply_timer: asyncio.TimerHandle | None = None
         self._clogged = False
         self._paused = False
-        self._half_closed = False
 
     @property
     def is_idle(self) -> bool:
@@ -114,11 +113,6 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._held = self._held + data if self._held else data
         self._advance()
-
-    def eof_received(self) -> bool:
-        # Whoever has said its last word still gets the answers it waits for.
-        self._half_closed = True
-        return self._reply_timer is not None or self._clogged
 
     def pause_writing(self) -> None:
         self._clogged = True
@@ -204,7 +198,7 @@ class Connection(asyncio.Protocol):
         last = request.is_last or self._shared.ending
         ending = _CLOSE if last else _KEEP_ALIVE if request.is_http_1_0 else _NOTHING
         self._transport.write(reply.head + ending + (b"" if request.method == b"HEAD" else reply.body))
-        if last or (self._half_closed and not self._held):
+        if last:
             self._transport.close()
 
     def _refuse(self, error: MessageError) -> None:

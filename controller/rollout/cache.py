@@ -50,7 +50,7 @@ class Cache:
         self._by_owner: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
         self._references: dict[Key, set[tuple[Kind, Key]]] = {}
         self._referrers: dict[tuple[Kind, Key], set[Key]] = defaultdict(set)
-        self._own_writes: dict[tuple[Kind, Key], str] = {}
+        self._own_services: dict[Key, str] = {}
         for kind in _OWNED:
             self.informers[kind].on_change(self._owner_indexer(kind))
         self.informers[ROLLOUT].on_change(self._index_references)
@@ -77,14 +77,18 @@ class Cache:
 
     def learn(self, kind: Kind, obj: Object) -> None:
         """Take in what a write of our own returned."""
+        if kind == SERVICE:
+            self._own_services[key_of(obj)] = obj["metadata"]["resourceVersion"]
         if kind in self.informers:
-            self._own_writes[kind, key_of(obj)] = obj["metadata"]["resourceVersion"]
             self.informers[kind].learn(obj)
 
-    def is_own_write(self, kind: Kind, change: Change) -> bool:
-        """The change is the last one that we made to the object ourselves."""
-        version = (change.new or {}).get("metadata", {}).get("resourceVersion")
-        return version is not None and self._own_writes.get((kind, change.key)) == version
+    def is_own_service_write(self, change: Change) -> bool:
+        """The change of a Service is the last one that we made ourselves."""
+        if change.new is None:
+            self._own_services.pop(change.key, None)
+            return False
+        version: str = change.new["metadata"]["resourceVersion"]
+        return self._own_services.get(change.key) == version
 
     def _owner_indexer(self, kind: Kind) -> Callable[[Change], None]:
         def index(change: Change) -> None:

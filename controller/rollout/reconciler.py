@@ -56,7 +56,7 @@ def _referrer_keys(cache: Cache, kind: Kind) -> ToKeys:
     owners = owner_key(ROLLOUT)
 
     def keys(change: Change) -> Iterable[Key]:
-        if kind == SERVICE and cache.is_own_write(kind, change):
+        if kind == SERVICE and cache.is_own_service_write(change):
             # The plan has a time of its own to look again after it switched a Service.
             return ()
         owned: Iterable[Key] = owners(change) if kind == REPLICA_SET else ()

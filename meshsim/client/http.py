@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from meshsim.api.decode import FieldError, Object, read_json, write_json
 from meshsim.api.kinds import Kind
@@ -63,14 +65,13 @@ class HttpApi:
         )
         forever = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
         try:
-            async with self._open().get(self.url + _path(kind, namespace), params=query, timeout=forever) as reply:
+            async with self._open().get(
+                URL(self.url + _path(kind, namespace), encoded=True), params=query, timeout=forever
+            ) as reply:
                 if reply.status != 200:
                     raise _refusal(await reply.read(), reply.status)
                 async for line in reply.content:
-                    event = read_json(line)
-                    if event["type"] == "ERROR":
-                        raise error_of(event["object"], int(event["object"].get("code") or 500))
-                    yield WatchEvent(event["type"], event["object"])
+                    yield _event_of(line)
         except (aiohttp.ClientError, OSError, TimeoutError, FieldError, KeyError, ValueError) as error:
             raise _unreachable(self.url, error) from error
 
@@ -115,7 +116,9 @@ class HttpApi:
         data = None if body is None else write_json(body)
         headers = None if data is None else {"Content-Type": content_type}
         try:
-            async with self._open().request(method, self.url + path, params=query, data=data, headers=headers) as reply:
+            async with self._open().request(
+                method, URL(self.url + path, encoded=True), params=query, data=data, headers=headers
+            ) as reply:
                 answer = await reply.read()
                 if reply.status >= 400:
                     raise _refusal(answer, reply.status)
@@ -132,10 +135,15 @@ class HttpApi:
 def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = "") -> str:
     parts = [f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"]
     if namespace and kind.namespaced:
-        parts.append(f"namespaces/{namespace}")
+        parts.append(f"namespaces/{_segment(namespace)}")
     parts.append(kind.plural)
-    parts.extend(part for part in (name, subresource) if part)
+    parts.extend(_segment(part) for part in (name, subresource) if part)
     return "/".join(parts)
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path: `a/../b` leads nowhere but to an object of that name."""
+    return "%2E" * len(name) if name in {".", ".."} else quote(name, safe="")
 
 
 def _query(**parameters: str) -> dict[str, str]:
@@ -146,6 +154,14 @@ def _object(answer: object) -> Object:
     if not isinstance(answer, dict):
         raise FieldError("", "an object was expected")
     return answer
+
+
+def _event_of(line: bytes) -> WatchEvent:
+    event = _object(read_json(line))
+    told = _object(event["object"])
+    if event["type"] == "ERROR":
+        raise error_of(told, int(told.get("code") or 500))
+    return WatchEvent(event["type"], told)
 
 
 def _refusal(answer: bytes, code: int) -> ApiError:

@@ -647,25 +647,49 @@ class ServiceEntry(Wire, frozen=True):
     spec: ServiceEntrySpec = ServiceEntrySpec()
 
 
-class EgressListener(Wire, frozen=True):
-    """Hosts that a sidecar may reach, `namespace/host`."""
+class SidecarPort(Wire, frozen=True):
+    """A port of a sidecar's listener; 0 belongs to a Unix domain socket."""
 
-    hosts: tuple[str, ...] = ()
-    port: GatewayPort | None = None
+    number: int = 0
+    protocol: str = ""
+    name: str = ""
+    target_port: int = 0
+
+
+class IngressListener(Wire, frozen=True):
+    """What a sidecar takes in on a port, and where the application waits for it."""
+
+    port: SidecarPort | None = None
     bind: str = ""
+    capture_mode: str = "DEFAULT"
+    default_endpoint: str = ""
+    tls: ServerTls | None = None
+    connection_pool: ConnectionPool | None = None
+
+
+class EgressListener(Wire, frozen=True):
+    """Hosts that a sidecar may reach, `namespace/host`; without a port on all others."""
+
+    port: SidecarPort | None = None
+    bind: str = ""
+    capture_mode: str = "DEFAULT"
+    hosts: tuple[str, ...] = ()
 
 
 class OutboundTrafficPolicy(Wire, frozen=True):
-    """What happens to traffic for unknown hosts: ALLOW_ANY or REGISTRY_ONLY."""
+    """What happens to traffic for unknown hosts: REGISTRY_ONLY or ALLOW_ANY."""
 
-    mode: str = "ALLOW_ANY"
+    mode: str = "REGISTRY_ONLY"
+    egress_proxy: Destination | None = None
 
 
 class SidecarSpec(Wire, frozen=True):
-    """What the selected workloads may reach."""
+    """What the selected workloads take in and may reach."""
 
     workload_selector: WorkloadSelector | None = None
+    ingress: tuple[IngressListener, ...] = ()
     egress: tuple[EgressListener, ...] = ()
+    inbound_connection_pool: ConnectionPool | None = None
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
 
 

@@ -49,7 +49,7 @@ def _check_server(path: str, server: Server) -> Findings:
     port_findings = tuple(_check_port(f"{path}.port", server.port, server.bind))
     yield from port_findings
     yield from _check_bind(f"{path}.bind", server.port, server.bind)
-    yield from _check_tls(f"{path}.tls", server.tls)
+    yield from check_server_tls(f"{path}.tls", server.tls)
     if server.port is not None and not port_findings:
         yield from _check_tls_fits_protocol(f"{path}.tls", server.port.protocol, server.tls)
 
@@ -58,16 +58,17 @@ def _check_host(path: str, host: str) -> Findings:
     """A host, or `namespace/host` where the namespace may be `*` or `.`."""
     namespace, slash, name = host.partition("/")
     if not slash:
-        yield from _check_host_name(path, host)
+        yield from check_host_name(path, host)
         return
     if not namespace or not name:
         yield Finding(path, "config namespace and dnsName in host entry cannot be empty")
     if namespace not in ("*", ".") and not is_dns_label(namespace):
         yield Finding(path, f"invalid namespace value {quote(namespace)} in gateway")
-    yield from _check_host_name(path, name)
+    yield from check_host_name(path, name)
 
 
-def _check_host_name(path: str, name: str) -> Findings:
+def check_host_name(path: str, name: str) -> Findings:
+    """A full name, or an address, or a wildcard of whole labels."""
     if name != "*" and "." not in name:
         yield Finding(path, "short names (non FQDN) are not allowed")
     error = wildcard_domain_error(name)
@@ -136,7 +137,8 @@ _PASSTHROUGH: Final = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 _TERMINATING: Final = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL")
 
 
-def _check_tls(path: str, tls: ServerTls | None) -> Findings:
+def check_server_tls(path: str, tls: ServerTls | None) -> Findings:
+    """TLS of a listener: where its certificates come from, and that they are enough for its mode."""
     if tls is None:
         return
     yield from _check_ciphers(path, tls)

@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, VIRTUAL_SERVICE
+from meshsim.api.kinds import DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, SIDECAR, VIRTUAL_SERVICE
 from meshsim.api.meta import ObjectMeta
-from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService, WorkloadEntry
+from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry
 from meshsim.api.validate.destination_rule import check_destination_rule
 from meshsim.api.validate.findings import Finding, Findings, Verdict, verdict_of
 from meshsim.api.validate.gateway import check_gateway
@@ -16,6 +16,7 @@ from meshsim.api.validate.gotext import quote
 from meshsim.api.validate.protojson import MessageError, read_message
 from meshsim.api.validate.schemas import schema_of
 from meshsim.api.validate.service_entry import check_service_entry, check_workload_entry
+from meshsim.api.validate.sidecar import check_sidecar
 from meshsim.api.validate.virtual_service import check_virtual_service
 
 GROUP: Final = VIRTUAL_SERVICE.group
@@ -33,6 +34,7 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     DESTINATION_RULE.kind: _judged_as(DestinationRule, check_destination_rule),
     GATEWAY.kind: _judged_as(Gateway, check_gateway),
     SERVICE_ENTRY.kind: _judged_as(ServiceEntry, check_service_entry),
+    SIDECAR.kind: _judged_as(Sidecar, check_sidecar),
     "WorkloadEntry": _judged_as(WorkloadEntry, check_workload_entry),
 }
 

@@ -44,7 +44,7 @@ def check_traffic_policy(path: str, policy: TrafficPolicy | None, namespace: str
 
 def _check_settings(path: str, policy: TrafficPolicy | PortTrafficPolicy, namespace: str) -> Findings:
     yield from _check_outlier_detection(f"{path}.outlierDetection", policy.outlier_detection)
-    yield from _check_connection_pool(f"{path}.connectionPool", policy.connection_pool)
+    yield from check_connection_pool(f"{path}.connectionPool", policy.connection_pool)
     yield from _check_load_balancer(f"{path}.loadBalancer", policy.load_balancer, policy.outlier_detection is not None)
     yield from _check_tls(f"{path}.tls", policy.tls, namespace)
 
@@ -91,7 +91,8 @@ def _check_percent(path: str, percent: int) -> Findings:
         yield Finding(path, f"percentage {percent} is not in range 0..100")
 
 
-def _check_connection_pool(path: str, pool: ConnectionPool | None) -> Findings:
+def check_connection_pool(path: str, pool: ConnectionPool | None) -> Findings:
+    """Limits of connections and requests."""
     if pool is None:
         return
     if pool.http is None and pool.tcp is None:

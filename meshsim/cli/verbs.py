@@ -44,6 +44,7 @@ _SHOW: Final = "meshsim.cli.argo.show"
 
 GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     "Start here": (
+        Verb("demo", "meshsim.cli.demo", "a canary release with real traffic, in half a minute"),
         Verb("up", "meshsim.cli.up", "run the mesh on this machine and apply manifests to it"),
         Verb("ps", "meshsim.cli.ps", "the meshes that run here"),
     ),
@@ -63,6 +64,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     ),
     "Objects": (
         Verb("apply", "meshsim.cli.apply", "make the API's objects what manifests say"),
+        Verb("lint", "meshsim.cli.lint", "judge manifests as Istio, Argo and the API would"),
         Verb("events", "meshsim.cli.events", "what the controllers did"),
         Verb("kubeconfig", "meshsim.cli.kubeconfig", "where the running API's kubeconfig is, for kubectl"),
     ),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from controller.rollout.actions import Create, Delete, Patch
-from controller.rollout.analysis_spec import UnresolvedError, run_spec
+from controller.rollout.analysis_spec import run_spec
 from controller.rollout.draft import (
     BLUE_GREEN_PAUSE,
     CANARY_PAUSE_STEP,
@@ -18,12 +18,13 @@ from controller.rollout.new_version import owner_reference
 from controller.rollout.rollback import is_fast_rollback
 from controller.rollout.steps import before_starting_step
 from controller.rollout.versions import is_saturated
-from meshsim.api.analysis import COMPLETED_PHASES, AnalysisRun, Experiment
-from meshsim.api.decode import Object, decode
+from meshsim.api.analysis import COMPLETED_PHASES, AnalysisRun, AnalysisRunSpec, Experiment
+from meshsim.api.decode import Object, decode, encode
 from meshsim.api.kinds import ANALYSIS_RUN
 from meshsim.api.progress import current_index, current_step
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION, RunStatus
 from meshsim.api.steps import RolloutAnalysis
+from meshsim.api.templates import UnresolvedError
 
 Run = TypeVar("Run", AnalysisRun, Experiment)
 
@@ -238,18 +239,17 @@ def _start(draft: Draft, analysis: RolloutAnalysis, role: _Role, labels: dict[st
             "annotations": {REVISION_ANNOTATION: revision, **metadata.annotations},
             "ownerReferences": [owner_reference(draft.observed)],
         },
-        "spec": spec,
+        "spec": encode(spec),
     }
     draft.actions.append(Create(ANALYSIS_RUN, obj))
     return decode(AnalysisRun, obj)
 
 
-def _unfinished_twin(draft: Draft, name: str, spec: Object) -> AnalysisRun | None:
+def _unfinished_twin(draft: Draft, name: str, spec: AnalysisRunSpec) -> AnalysisRun | None:
     """A run that an earlier reconcile started before it could note it."""
-    wanted = decode(AnalysisRun, {"metadata": {}, "spec": spec}).spec
     names = (name, *(f"{name}.{count}" for count in range(1, len(draft.observed.analysis_runs) + 1)))
     for run in draft.observed.analysis_runs:
-        if run.metadata.name in names and run.status.phase not in COMPLETED_PHASES and run.spec == wanted:
+        if run.metadata.name in names and run.status.phase not in COMPLETED_PHASES and run.spec == spec:
             return run
     return None
 

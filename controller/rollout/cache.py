@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from controller.rollout.routes import destination_rule_of, virtual_service_key, virtual_services_of
 from controller.rollout.workload import workload_kind
 from meshsim.api.decode import FieldError, Object, decode
 from meshsim.api.kinds import (
@@ -23,6 +22,7 @@ from meshsim.api.kinds import (
 )
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import Rollout
+from meshsim.api.routes import destination_rule_of, virtual_service_key, virtual_services_of
 from meshsim.client.informer import Change, Informer
 
 WATCHED: Final = (

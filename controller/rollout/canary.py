@@ -12,9 +12,10 @@ from controller.rollout.rollback import is_within_window
 from controller.rollout.scaling import scale_canary
 from controller.rollout.services import reconcile_canary_services, reconcile_ping_pong
 from controller.rollout.status import begin_status, fast_reason, promote, reset_release, settle_status, skips_to_the_end
-from controller.rollout.steps import canary_of, pause_seconds, step_text
+from controller.rollout.steps import pause_seconds, step_text
 from controller.rollout.weights import reconcile_traffic
 from meshsim.api.progress import current_index, current_step
+from meshsim.api.routes import canary_of
 from meshsim.api.steps import CanaryStep, Pause
 from meshsim.kit.timestamps import from_rfc3339
 

@@ -13,13 +13,13 @@ import msgspec
 from controller.rollout.actions import Action, Delete, Emit, Patch
 from controller.rollout.observed import Observed
 from controller.rollout.replicas import desired_replicas
-from controller.rollout.steps import canary_of
 from controller.rollout.versions import Version, with_hash
 from meshsim.api.analysis import AnalysisRun, Experiment
 from meshsim.api.decode import Object
 from meshsim.api.kinds import REPLICA_SET
 from meshsim.api.meta import Condition, Key
 from meshsim.api.rollouts import CanaryStatus, PauseCondition, RolloutStatus
+from meshsim.api.routes import canary_of
 
 RESYNC_S: Final = 900.0
 """How long a reconcile may be away; longer waits are looked at again by then."""

@@ -2,7 +2,7 @@
 
 from controller.rollout.actions import Create, Delete, Patch
 from controller.rollout.analyses import runs_to_delete
-from controller.rollout.analysis_spec import UnresolvedError, rollout_args
+from controller.rollout.analysis_spec import rollout_args
 from controller.rollout.draft import INCONCLUSIVE_ANALYSIS, INCONCLUSIVE_EXPERIMENT, Draft, StoppedError
 from controller.rollout.new_version import owner_reference
 from meshsim.api.analysis import COMPLETED_PHASES, Experiment
@@ -11,6 +11,7 @@ from meshsim.api.kinds import EXPERIMENT
 from meshsim.api.progress import current_step
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION
 from meshsim.api.steps import ExperimentAnalysis, ExperimentStep, ExperimentTemplate
+from meshsim.api.templates import UnresolvedError
 
 
 def find_experiments(draft: Draft) -> None:
@@ -145,4 +146,4 @@ def _analysis(draft: Draft, analysis: ExperimentAnalysis) -> Object:
         spec["clusterScope"] = True
     if analysis.required_for_completion:
         spec["requiredForCompletion"] = True
-    return spec | ({"args": args} if args else {})
+    return spec | ({"args": encode(args)} if args else {})

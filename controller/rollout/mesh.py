@@ -5,14 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from controller.rollout.actions import Patch, Replace
 from controller.rollout.destination_rules import with_hashes
 from controller.rollout.draft import Draft, StoppedError, merge_patch
-from controller.rollout.routes import (
-    RouteError,
-    destination_rule_of,
-    routes_of,
-    virtual_service_key,
-    virtual_services_of,
-)
-from controller.rollout.steps import canary_of
 from controller.rollout.versions import Version, with_hash
 from controller.rollout.virtual_services import (
     with_header_route,
@@ -24,6 +16,14 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import IstioVirtualService, WeightDestination
+from meshsim.api.routes import (
+    RouteError,
+    canary_of,
+    destination_rule_of,
+    routes_of,
+    virtual_service_key,
+    virtual_services_of,
+)
 from meshsim.api.steps import SetHeaderRoute, SetMirrorRoute
 
 Additional = Sequence[WeightDestination]

@@ -73,7 +73,7 @@ def create_new(draft: Draft) -> None:
 
 
 def _replica_set(draft: Draft, name: str, pod_hash: str, revision: str) -> Object:
-    rollout, template = draft.rollout, draft.observed.template
+    rollout, template = draft.rollout, draft.rollout.spec.template
     labels = ((template.get("metadata") or {}).get("labels") or {}) | {HASH_LABEL: pod_hash}
     pod_spec = dict(template.get("spec") or {})
     affinity = affinity_of(rollout, template, pod_hash)
@@ -119,7 +119,7 @@ def sync_revision(draft: Draft) -> None:
         spec["minReadySeconds"] = draft.rollout.spec.min_ready_seconds
     pod_hash, template = draft.observed.pod_hash, version.obj["spec"].get("template") or {}
     if is_outdated(draft.rollout, (template.get("spec") or {}).get("affinity"), pod_hash):
-        affinity = affinity_of(draft.rollout, draft.observed.template, pod_hash)
+        affinity = affinity_of(draft.rollout, draft.rollout.spec.template, pod_hash)
         spec["template"] = {"spec": {"affinity": affinity}}
     if spec:
         patch = patch | {"spec": spec}

@@ -9,11 +9,9 @@ from controller.rollout.ephemeral import is_configured
 from controller.rollout.hashing import pod_template_hash
 from controller.rollout.observed import Observed
 from controller.rollout.restart import needs_restart
-from controller.rollout.routes import destination_rule_of, virtual_service_key, virtual_services_of
-from controller.rollout.steps import canary_of
 from controller.rollout.versions import oldest_first, version_of
 from controller.rollout.workload import template_of, workload_kind
-from meshsim.api.analysis import AnalysisRun, Experiment, TemplateRef
+from meshsim.api.analysis import AnalysisRun, AnalysisTemplate, Experiment
 from meshsim.api.decode import Object, decode
 from meshsim.api.kinds import (
     ANALYSIS_RUN,
@@ -29,7 +27,8 @@ from meshsim.api.kinds import (
 )
 from meshsim.api.meta import Key, LabelSelector
 from meshsim.api.rollouts import WORKLOAD_GENERATION_ANNOTATION, Rollout
-from meshsim.api.steps import RolloutAnalysis
+from meshsim.api.routes import canary_of, destination_rule_of, virtual_service_key, virtual_services_of
+from meshsim.api.validate.references import analyses_of
 
 
 def observe(cache: Cache, key: Key, now: float) -> Observed | None:
@@ -38,10 +37,9 @@ def observe(cache: Cache, key: Key, now: float) -> Observed | None:
     if raw is None:
         return None
     rollout = decode(Rollout, raw)
-    template, workload, unresolved = (raw.get("spec") or {}).get("template") or {}, None, ""
-    if rollout.spec.workload_ref is not None:
-        rollout, template, workload, unresolved = _with_workload(cache, rollout, template)
-    pod_hash, uid, namespace = pod_template_hash(template, rollout.status.collision_count), rollout.metadata.uid, key[0]
+    rollout, workload, unresolved = _with_workload(cache, rollout)
+    pod_hash = pod_template_hash(rollout.spec.template, rollout.status.collision_count)
+    uid, namespace = rollout.metadata.uid, key.namespace
     replica_sets = cache.owned(REPLICA_SET, uid)
     namesake = cache.get(REPLICA_SET, Key(namespace, f"{key.name}-{pod_hash}"))
     templates, cluster_templates = _templates(cache, rollout)
@@ -50,7 +48,6 @@ def observe(cache: Cache, key: Key, now: float) -> Observed | None:
     return Observed(
         raw=raw,
         rollout=rollout,
-        template=template,
         pod_hash=pod_hash,
         versions=tuple(oldest_first(map(version_of, replica_sets))),
         is_name_taken=namesake is not None and controller_uid(namesake) != uid,
@@ -76,29 +73,29 @@ def observe(cache: Cache, key: Key, now: float) -> Observed | None:
     )
 
 
-def _with_workload(cache: Cache, rollout: Rollout, template: Object) -> tuple[Rollout, Object, Object | None, str]:
-    reference, kind = rollout.spec.workload_ref, workload_kind(rollout)
+def _with_workload(cache: Cache, rollout: Rollout) -> tuple[Rollout, Object | None, str]:
+    """The rollout with the template and selector of its workload; or why they couldn't be taken."""
+    reference, kind, path = rollout.spec.workload_ref, workload_kind(rollout), "spec.workloadRef"
     if reference is None:
-        return rollout, template, None, ""
-    path = "spec.workloadRef"
-    if template:
-        return rollout, template, None, f"{path}: Internal error: template must be empty for workload reference rollout"
+        return rollout, None, ""
+    if rollout.spec.template:
+        return rollout, None, f"{path}: Internal error: template must be empty for workload reference rollout"
     if kind is None:
         group = reference.api_version.rpartition("/")[0]
         problem = f"workload of type {group}/{reference.kind} is not supported"
-        return rollout, template, None, f"{path}: Internal error: {problem}"
+        return rollout, None, f"{path}: Internal error: {problem}"
     workload = cache.get(kind, Key(rollout.metadata.namespace, reference.name))
     if workload is None:
         missing = f'{kind.resource} "{reference.name}" not found'
-        return rollout, template, None, f'{path}.name: Invalid value: "{reference.name}": {missing}'
-    spec, generation = rollout.spec, str(workload["metadata"].get("generation") or 0)
-    if spec.selector is None:
+        return rollout, None, f'{path}.name: Invalid value: "{reference.name}": {missing}'
+    selector = rollout.spec.selector
+    if selector is None:
         selector = decode(LabelSelector, (workload.get("spec") or {}).get("selector") or {})
-        spec = msgspec.structs.replace(spec, selector=selector)
+    spec = msgspec.structs.replace(rollout.spec, selector=selector, template=template_of(workload))
+    generation = str(workload["metadata"].get("generation") or 0)
     annotations = rollout.metadata.annotations | {WORKLOAD_GENERATION_ANNOTATION: generation}
     metadata = msgspec.structs.replace(rollout.metadata, annotations=annotations)
-    resolved = msgspec.structs.replace(rollout, metadata=metadata, spec=spec)
-    return resolved, template_of(workload), workload, ""
+    return msgspec.structs.replace(rollout, metadata=metadata, spec=spec), workload, ""
 
 
 def _taken_names(cache: Cache, key: Key, uid: str) -> frozenset[str]:
@@ -119,29 +116,17 @@ def rollout_experiments(rollout: Rollout) -> bool:
     return any(step.experiment is not None for step in canary_of(rollout).steps)
 
 
-def rollout_analyses(rollout: Rollout) -> list[RolloutAnalysis]:
-    """Every analysis that a rollout may run."""
-    canary, blue_green = canary_of(rollout), rollout.spec.strategy.blue_green
-    analyses: list[RolloutAnalysis | None] = [step.analysis for step in canary.steps]
-    analyses.append(canary.analysis)
-    if blue_green is not None:
-        analyses += [blue_green.pre_promotion_analysis, blue_green.post_promotion_analysis]
-    return [analysis for analysis in analyses if analysis is not None]
-
-
-def _templates(cache: Cache, rollout: Rollout) -> tuple[dict[str, Object], dict[str, Object]]:
-    templates: dict[str, Object] = {}
-    cluster_templates: dict[str, Object] = {}
-    waiting = [reference for analysis in rollout_analyses(rollout) for reference in analysis.templates]
+def _templates(cache: Cache, rollout: Rollout) -> tuple[dict[str, AnalysisTemplate], dict[str, AnalysisTemplate]]:
+    templates: dict[str, AnalysisTemplate] = {}
+    cluster_templates: dict[str, AnalysisTemplate] = {}
+    waiting = [reference for _, _, analysis in analyses_of(rollout) for reference in analysis.templates]
     while waiting:
         reference = waiting.pop()
         found = cluster_templates if reference.cluster_scope else templates
         kind = CLUSTER_ANALYSIS_TEMPLATE if reference.cluster_scope else ANALYSIS_TEMPLATE
         namespace = "" if reference.cluster_scope else rollout.metadata.namespace
         template = cache.get(kind, Key(namespace, reference.template_name))
-        if template is None or reference.template_name in found:
-            continue
-        found[reference.template_name] = template
-        nested = (template.get("spec") or {}).get("templates") or []
-        waiting += [decode(TemplateRef, item) for item in nested]
+        if template is not None and reference.template_name not in found:
+            found[reference.template_name] = decode(AnalysisTemplate, template)
+            waiting += found[reference.template_name].spec.templates
     return templates, cluster_templates

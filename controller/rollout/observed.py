@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controller.rollout.versions import Version
-from meshsim.api.analysis import AnalysisRun, Experiment
+from meshsim.api.analysis import AnalysisRun, AnalysisTemplate, Experiment
 from meshsim.api.decode import Object
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import Rollout
@@ -18,10 +18,8 @@ class Observed:
     """The Rollout on the wire."""
     rollout: Rollout
     """The same, typed; its template and selector are those of its workload when it refers to one."""
-    template: Object = field(default_factory=dict)
-    """The pod template that is released."""
     pod_hash: str = ""
-    """Its hash."""
+    """The hash of its pod template."""
     versions: tuple[Version, ...] = ()
     """Its ReplicaSets, oldest first."""
     is_name_taken: bool = False
@@ -36,9 +34,9 @@ class Observed:
     """Those it owns."""
     taken_names: frozenset[str] = frozenset()
     """Names of all analysis runs and experiments in its namespace that it doesn't own."""
-    templates: Mapping[str, Object] = field(default_factory=dict)
+    templates: Mapping[str, AnalysisTemplate] = field(default_factory=dict)
     """AnalysisTemplates of its namespace that it needs, by name; nested ones too."""
-    cluster_templates: Mapping[str, Object] = field(default_factory=dict)
+    cluster_templates: Mapping[str, AnalysisTemplate] = field(default_factory=dict)
     pods: tuple[Object, ...] = ()
     """Pods of its ReplicaSets, only when it has to touch them."""
     workload: Object | None = None

@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from controller.rollout.steps import canary_of, canary_scale_in_use
+from controller.rollout.steps import canary_scale_in_use
 from controller.rollout.versions import Version, total_asked, total_available, with_hash
 from meshsim.api.progress import current_set_weight, max_weight
 from meshsim.api.rollouts import IntOrPercent, ReplicaProgressThreshold, Rollout, TrafficWeights
+from meshsim.api.routes import canary_of
 
 _DEFAULT_FENCEPOST: Final = "25%"
 _TOLERANCE: Final = 1e-10

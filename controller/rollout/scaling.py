@@ -9,8 +9,6 @@ from controller.rollout.replicas import (
     new_version_replicas,
     routed_counts,
 )
-from controller.rollout.routes import destination_rule_of
-from controller.rollout.steps import canary_of
 from controller.rollout.versions import Version, newest_revision_first, oldest_first, total_available
 from controller.rollout.workload import follow_progress
 from meshsim.api.rollouts import (
@@ -19,6 +17,7 @@ from meshsim.api.rollouts import (
     SCALE_DOWN_DEADLINE_ANNOTATION,
     Rollout,
 )
+from meshsim.api.routes import canary_of, destination_rule_of
 from meshsim.kit.timestamps import to_rfc3339
 
 _DEFAULT_DELAY_S = 30

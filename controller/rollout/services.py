@@ -4,12 +4,11 @@ from typing import Final
 
 from controller.rollout.actions import Patch
 from controller.rollout.draft import Draft, StoppedError, merged
-from controller.rollout.routes import stable_and_canary_services
-from controller.rollout.steps import canary_of
 from controller.rollout.versions import Version
 from meshsim.api.decode import Object
 from meshsim.api.kinds import SERVICE
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
+from meshsim.api.routes import canary_of, stable_and_canary_services
 from meshsim.client.api import PatchType
 
 _LOOK_AGAIN_S: Final = 1.0

@@ -1,18 +1,10 @@
 """Where a canary is among its steps, and what the steps so far ask for."""
 
-from typing import Final
-
 from meshsim.api.progress import current_index, current_step
-from meshsim.api.rollouts import CanaryStrategy, Rollout
+from meshsim.api.rollouts import Rollout
+from meshsim.api.routes import canary_of
 from meshsim.api.steps import CanaryStep, ExperimentStep, Pause, SetCanaryScale
 from meshsim.kit.durations import DurationError, parse_go_duration
-
-_NO_CANARY: Final = CanaryStrategy()
-
-
-def canary_of(rollout: Rollout) -> CanaryStrategy:
-    """The canary strategy; an empty one where there is none."""
-    return rollout.spec.strategy.canary or _NO_CANARY
 
 
 def steps_so_far(rollout: Rollout) -> list[CanaryStep]:

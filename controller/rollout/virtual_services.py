@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from controller.rollout.routes import (
+from meshsim.api.decode import Object, encode
+from meshsim.api.progress import FULL_WEIGHT
+from meshsim.api.rollouts import IstioVirtualService, Rollout, WeightDestination
+from meshsim.api.routes import (
     RouteError,
+    canary_of,
     check_http_routes,
     check_tcp_routes,
     check_tls_routes,
@@ -19,10 +23,6 @@ from controller.rollout.routes import (
     tcp_indexes,
     tls_indexes,
 )
-from controller.rollout.steps import canary_of
-from meshsim.api.decode import Object, encode
-from meshsim.api.progress import FULL_WEIGHT
-from meshsim.api.rollouts import IstioVirtualService, Rollout, WeightDestination
 from meshsim.api.steps import RouteMatch, SetHeaderRoute, SetMirrorRoute, StringMatch
 
 

@@ -7,9 +7,10 @@ from controller.rollout.draft import Draft, StoppedError
 from controller.rollout.mesh import remove_managed_routes, set_header_route, set_mirror_route, set_weight, update_hashes
 from controller.rollout.replicas import at_desired_counts, desired_canary_weight, threshold_met
 from controller.rollout.services import point_service
-from controller.rollout.steps import canary_of, current_experiment_step, previous_set_weight
+from controller.rollout.steps import current_experiment_step, previous_set_weight
 from meshsim.api.progress import current_index, current_set_weight, current_step, max_weight
 from meshsim.api.rollouts import TrafficWeights, WeightDestination
+from meshsim.api.routes import canary_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,7 @@ class RunStatus(Wire, frozen=True):
     """An analysis run as the rollout last saw it."""
 
     name: str
-    status: str = ""
+    status: str
     message: str = ""
 
 

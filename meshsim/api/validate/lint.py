@@ -70,13 +70,15 @@ def _lint_one(subject: Subject, index: "_Index") -> Findings:
     is_istio = subject.group == ISTIO
     for finding in unknown_fields(schema, subject.object):
         # Istio's own validator lets them pass, Argo's doesn't.
-        yield Finding(finding.path, f"{finding.message} (dropped, or refused under strict validation)", is_istio)
+        text = f"{finding.message}: dropped, or refused under strict validation"
+        yield Finding(finding.path, text, is_warning=is_istio)
     misfits = tuple(check_structure(schema, subject.object)) or tuple(check_rules(schema, subject.object))
     if is_istio and is_judged(subject.kind):
-        namespaced = {**subject.object, "metadata": _with_namespace(subject)}
-        verdict = judge_istio(subject.kind, namespaced)
+        verdict = judge_istio(subject.kind, {**subject.object, "metadata": _with_namespace(subject)})
         yield from verdict.errors
         yield from verdict.warnings
+        said = {finding.path for finding in verdict.errors}
+        misfits = tuple(misfit for misfit in misfits if misfit.path not in said)
     if subject.kind == ROLLOUT.kind and not any(map(_is_about_types, misfits)):
         yield from _lint_rollout(subject, index)
     yield from misfits

@@ -31,6 +31,11 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
         """No answer, or one that says 4xx or 5xx."""
         return not 0 < self.status < 400
 
+    @property
+    def failure(self) -> str:
+        """How it failed: `503`, `timeout`, `connection refused`."""
+        return self.error or str(self.status)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -39,7 +44,7 @@ class Tally:
     requests: int = 0
     latencies: Latencies = field(default_factory=Latencies)
     failures: Counter[str] = field(default_factory=Counter)
-    """How often each way to fail: `503`, `timeout`, `connection refused`."""
+    """How often each way to fail."""
 
     @property
     def failed(self) -> int:
@@ -51,7 +56,7 @@ class Tally:
         self.requests += 1
         self.latencies.add(sample.latency_s)
         if sample.failed:
-            self.failures[sample.error or str(sample.status)] += 1
+            self.failures[sample.failure] += 1
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""The demo's live view: what is seen of a release and its traffic, and how it is drawn."""

@@ -1,4 +1,4 @@
-"""What a real API server fills in: pod templates, Services, ReplicaSets, Deployments, Jobs, Argo's CRD defaults.
+"""What a real API server fills in: for pod templates, Services, ReplicaSets, Deployments, Jobs, and by the CRDs.
 
 Clients compare and hash what they read back, so the defaults are part of the API. Values are those of
 Kubernetes' `SetDefaults_*` functions and of Argo's CRDs. The functions change the object they are given: a copy
@@ -6,12 +6,14 @@ that its caller owns. A field of the wrong shape is left alone; validation tells
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from ipaddress import IPv4Address
 from typing import Any, Final
 from zlib import crc32
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
+from meshsim.api.validate.schemas import schema_of
 
 _CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
 _CLUSTER_IP_COUNT: Final = 65_534
@@ -22,6 +24,9 @@ def apply_defaults(kind: Kind, obj: Object, old: Object | None = None) -> None:
     fill = _FILLERS.get(kind.kind)
     if fill is not None:
         fill(obj, old)
+    schema = schema_of(kind.group, kind.kind)
+    if schema is not None:
+        _fill_from_schema(schema, obj)
 
 
 def _pod(obj: Object, old: Object | None) -> None:
@@ -201,26 +206,21 @@ def _endpoint_slice(obj: Object, _old: Object | None) -> None:
         port.setdefault("protocol", "TCP")
 
 
-def _templated_by_crd(obj: Object, _old: Object | None) -> None:
-    spec = obj.get("spec")
-    if not isinstance(spec, dict):
-        return
-    for holder in _mappings([spec, *_mappings(spec.get("templates"))]):
-        _crd_template(holder.get("template"))
-    for metric in _mappings(spec.get("metrics")):
-        for provider in _mappings([metric.get("provider")]):
-            for job in _mappings([provider.get("job")]):
-                _crd_template((_or_empty(job.get("spec"))).get("template"))
-
-
-def _crd_template(template: object) -> None:
-    """Argo's CRDs default little of a pod template: ports are TCP, and a gRPC probe's service is empty."""
-    for container in _containers(_or_empty(_or_empty(template).get("spec"))):
-        for port in _mappings(container.get("ports")):
-            port.setdefault("protocol", "TCP")
-        for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-            for grpc in _mappings([_or_empty(container.get(name)).get("grpc")]):
-                grpc.setdefault("service", "")
+def _fill_from_schema(schema: Object, value: object) -> None:
+    """Put in the defaults that a CRD's schema gives, wherever what holds them is there."""
+    if isinstance(value, dict):
+        others = schema.get("additionalProperties")
+        properties: Object = schema.get("properties") or {}
+        for field, part in properties.items():
+            if "default" in part and field not in value:
+                value[field] = deepcopy(part["default"])
+        for field, item in value.items():
+            described = properties.get(field, others)
+            if isinstance(described, dict):
+                _fill_from_schema(described, item)
+    elif isinstance(value, list) and "items" in schema:
+        for item in value:
+            _fill_from_schema(schema["items"], item)
 
 
 def _qos_class(spec: Object) -> str:
@@ -260,9 +260,4 @@ _FILLERS: Final[Mapping[str, Filler]] = {
     "Secret": _secret,
     "Namespace": _namespace,
     "EndpointSlice": _endpoint_slice,
-    "Rollout": _templated_by_crd,
-    "Experiment": _templated_by_crd,
-    "AnalysisRun": _templated_by_crd,
-    "AnalysisTemplate": _templated_by_crd,
-    "ClusterAnalysisTemplate": _templated_by_crd,
 }

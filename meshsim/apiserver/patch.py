@@ -7,7 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from meshsim.api.decode import Object
+from meshsim.api.kinds import Kind
 from meshsim.apiserver import refusals
+from meshsim.client.api import PatchType
+
+
+def is_built_in(kind: Kind) -> bool:
+    """Whether the kind is Kubernetes' own, not a custom resource: strategic patches are for those."""
+    return "." not in kind.group or kind.group.endswith(".k8s.io")
+
+
+def patch_types(kind: Kind) -> tuple[PatchType, ...]:
+    """The patches that objects of the kind can be changed by."""
+    strategic = (PatchType.STRATEGIC,) if is_built_in(kind) else ()
+    return (PatchType.JSON, PatchType.MERGE, *strategic)
 
 
 def merge_patch(value: Any, patch: Any) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.apiserver import refusals
+from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.deletion import POLICIES, DeleteOptions
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "True", "TRUE"})
@@ -18,6 +19,8 @@ class WatchOptions:
     version: int | None
     timeout_s: float | None
     bookmarks: bool
+    initial_events: bool
+    """Tell by a bookmark when all that was there at first has been told (WatchList)."""
 
 
 def is_set(query: Query, name: str) -> bool:
@@ -45,7 +48,34 @@ def watch_options(query: Query) -> WatchOptions:
     timeout = query.get("timeoutSeconds", "")
     if timeout and not (timeout.isascii() and timeout.isdigit()):
         raise refusals.bad_request(f'timeoutSeconds: "{timeout}" is not a number of seconds')
-    return WatchOptions(_version(query), float(timeout) if timeout else None, is_set(query, "allowWatchBookmarks"))
+    initial_events = is_set(query, "sendInitialEvents")
+    match = query.get("resourceVersionMatch", "")
+    if "sendInitialEvents" in query and match != "NotOlderThan":
+        raise refusals.unprocessable(
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+    version = None if initial_events else _version(query)
+    bookmarks = is_set(query, "allowWatchBookmarks")
+    return WatchOptions(version, float(timeout) if timeout else None, bookmarks, initial_events)
+
+
+def limit(query: Query) -> int:
+    """How many objects a page of a list may have, 0 for all. Raises InvalidError."""
+    text = query.get("limit", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise refusals.bad_request(f'limit: Invalid value: "{text}": must be a number of objects')
+    return int(text)
+
+
+def field_validation(query: Query) -> FieldValidation:
+    """What to do about unknown fields; a warning unless the client says otherwise. Raises InvalidError."""
+    text = query.get("fieldValidation") or FieldValidation.WARN
+    try:
+        return FieldValidation(text)
+    except ValueError:
+        supported = '"Ignore", "Warn", "Strict"'
+        problem = f'fieldValidation: Unsupported value: "{text}": supported values: {supported}'
+        raise refusals.bad_request(problem) from None
 
 
 def _version(query: Query) -> int | None:

@@ -83,6 +83,11 @@ def forbidden(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ())
     return _refusal(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {problem}', _of(kind, name, causes))
 
 
+def denied(message: str) -> ApiError:
+    """400 without a reason: an admission webhook said no."""
+    return _refusal(400, "", message, {})
+
+
 def expired(message: str) -> ApiError:
     """410: that version is no longer in the history; list again."""
     return _refusal(410, "Expired", message, {})

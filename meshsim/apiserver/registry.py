@@ -1,7 +1,7 @@
 """What can be done with the objects of the API: the verbs, each one atomic. Every way in comes through here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,8 +9,9 @@ from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import NAMESPACE, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.apiserver import refusals, scale, strategy
+from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
-from meshsim.apiserver.patch import json_patch, merge_patch, strategic_merge_patch
+from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.selection import Selection
 from meshsim.apiserver.store import Store
@@ -24,11 +25,17 @@ _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How to write: the version the body is in, which part of the object it is about, and whether only to try."""
+    """How to write.
+
+    `version` is the one the body is in, `subresource` the part of the object it is about, `dry_run` only tries,
+    `warn` is told what the writer should know of a write that succeeds.
+    """
 
     version: str = ""
     subresource: str = ""
     dry_run: bool = False
+    validation: FieldValidation = FieldValidation.IGNORE
+    warn: Warn = field(default=lambda _: None)
 
 
 _PLAIN: Final = WriteOptions()
@@ -42,7 +49,7 @@ class Registry:
 
     def __init__(self, store: Store, now: Callable[[], float], draw: Draw) -> None:
         self.store = store
-        self._now = now
+        self.now = now
         self._draw = draw
         self._deleter = Deleter(store)
         for name in NAMESPACES:
@@ -64,8 +71,10 @@ class Registry:
     def create(self, kind: Kind, namespace: str, body: object, options: WriteOptions = _PLAIN) -> Object:
         """Store a new object."""
         obj = strategy.check_shape(kind, body, options.version)
-        birth = strategy.Birth(namespace, self._now(), self._uid(), self._suffix())
+        check_fields(kind, obj, options.validation, options.warn)
+        birth = strategy.Birth(namespace, self.now(), self._uid(), self._suffix())
         obj = strategy.prepare_create(kind, obj, birth)
+        check_admission(kind, obj, options.warn)
         key = key_of(obj)
         self._check_namespace(kind, key)
         if self.store.get(kind, key) is not None:
@@ -85,6 +94,7 @@ class Registry:
             written = self._commit(kind, strategy.prepare_update(kind, scaled, old), old, options)
             return scale.scale_of(kind, written)
         obj = strategy.check_shape(kind, body, options.version)
+        check_fields(kind, obj, options.validation, options.warn)
         prepare = strategy.prepare_status if options.subresource == "status" else strategy.prepare_update
         return self._commit(kind, prepare(kind, obj, old), old, options)
 
@@ -103,7 +113,7 @@ class Registry:
         self._deleter.check(kind, obj, options)
         if kind == NAMESPACE and key.name in NAMESPACES[:1] + NAMESPACES[2:]:
             raise refusals.forbidden(kind, key.name, "this namespace may not be deleted")
-        return obj if dry_run else self._deleter.delete(kind, obj, options, self._now())
+        return obj if dry_run else self._deleter.delete(kind, obj, options, self.now())
 
     def delete_all(
         self, kind: Kind, selection: Selection, options: DeleteOptions, *, dry_run: bool = False
@@ -119,13 +129,14 @@ class Registry:
     def _commit(self, kind: Kind, new: Object, old: Object, options: WriteOptions) -> Object:
         if strategy.is_same(new, old):
             return old
+        check_admission(kind, new, options.warn)
         if options.dry_run:
             return new
-        gone = self._deleter.finish(kind, new, self._now())
+        gone = self._deleter.finish(kind, new, self.now())
         if gone is not None:
             return gone
         stored = self.store.put(kind, new)
-        self._deleter.collect(kind, stored, self._now())
+        self._deleter.collect(kind, stored, self.now())
         return stored
 
     @staticmethod
@@ -169,17 +180,6 @@ class Registry:
 
     def _suffix(self) -> str:
         return "".join(_SUFFIX_LETTERS[int(self._draw() * len(_SUFFIX_LETTERS))] for _ in range(5))
-
-
-def is_built_in(kind: Kind) -> bool:
-    """Whether the kind is Kubernetes' own, not a custom resource: strategic patches are for those."""
-    return "." not in kind.group or kind.group.endswith(".k8s.io")
-
-
-def patch_types(kind: Kind) -> tuple[PatchType, ...]:
-    """The patches that objects of the kind can be changed by."""
-    strategic = (PatchType.STRATEGIC,) if is_built_in(kind) else ()
-    return (PatchType.JSON, PatchType.MERGE, *strategic)
 
 
 def _in_version(kind: Kind, version: str) -> str:

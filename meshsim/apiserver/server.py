@@ -8,20 +8,17 @@ from typing import Final
 
 from aiohttp import web
 
-from meshsim import __version__
-from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import KINDS
+from meshsim.apiserver.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.journal import Journal
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.representation import JSON
-from meshsim.apiserver.rest import MAX_BODY_BYTES, Rest
+from meshsim.apiserver.rest import Rest
 from meshsim.apiserver.store import Store
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import StartError
 
 _SHUTDOWN_S: Final = 1.0
-_KUBERNETES_MINOR: Final = "32"
 
 
 class ApiServer:
@@ -37,9 +34,6 @@ class ApiServer:
     async def listen(self, host: str, port: int) -> str:
         """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_get("/version", _version)
-        for path in ("/healthz", "/readyz", "/livez"):
-            app.router.add_get(path, _healthy)
         app.router.add_route("*", "/{path:.*}", self._rest.handle)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=600
@@ -97,22 +91,3 @@ def _stored(journal: Journal, clock: Clock) -> Store:
         if resource in kinds:
             store.restore(kinds[resource], obj)
     return store
-
-
-async def _version(_request: web.Request) -> web.Response:
-    version: Object = {
-        "major": "1",
-        "minor": _KUBERNETES_MINOR,
-        "gitVersion": f"v1.{_KUBERNETES_MINOR}.0+meshsim-{__version__}",
-        "gitCommit": "",
-        "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": "",
-        "compiler": "",
-        "platform": "",
-    }
-    return web.Response(body=write_json(version), headers={"Content-Type": JSON})
-
-
-async def _healthy(_request: web.Request) -> web.Response:
-    return web.Response(text="ok")

@@ -18,6 +18,9 @@ MAX_BEHIND: Final = 1000
 """Events that may wait for one reader."""
 
 
+_INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One line of a watch: what the reader is told, and the commit it comes from, None for a listed object."""
@@ -57,9 +60,11 @@ class Watch:
         self._waiting.clear()
         return told
 
-    def bookmark(self) -> None:
+    def bookmark(self, *, ends_initial_events: bool = False) -> None:
         """Tell the reader how far the history has come, so that it can resume from there."""
-        metadata = {"resourceVersion": str(self._store.version)}
+        metadata: Object = {"resourceVersion": str(self._store.version)}
+        if ends_initial_events:
+            metadata["annotations"] = {_INITIAL_EVENTS_END: "true"}
         bookmark = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": metadata}
         self._waiting.append(Told("BOOKMARK", bookmark))
         self._woken.set()

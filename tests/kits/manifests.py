@@ -50,6 +50,14 @@ def service(name: str = "web", **metadata: Any) -> Object:
     }
 
 
+def virtual_service(name: str = "web", **metadata: Any) -> Object:
+    """One route to one host."""
+    return {
+        "metadata": {"name": name, "namespace": "default", **metadata},
+        "spec": {"hosts": [name], "http": [{"name": "main", "route": [{"destination": {"host": name}}]}]},
+    }
+
+
 def config_map(name: str = "settings", *, data: dict[str, str] | None = None, **metadata: Any) -> Object:
     """The simplest object there is."""
     return {

@@ -15,7 +15,7 @@ from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
 from meshsim.kit.tasks import TaskOwner
 from tests.kits.eventually import eventually
-from tests.kits.manifests import config_map, replica_set, rollout, service
+from tests.kits.manifests import config_map, replica_set, rollout, service, virtual_service
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
@@ -78,7 +78,7 @@ async def test_every_kind_of_patch_works_where_it_should(api: HttpApi) -> None:
 
 
 async def test_an_object_is_served_in_each_of_its_versions(http: aiohttp.ClientSession) -> None:
-    body = {"metadata": {"name": "web"}, "spec": {"hosts": ["web"]}}
+    body = virtual_service()
     async with http.post("/apis/networking.istio.io/v1beta1/namespaces/default/virtualservices", json=body) as reply:
         assert reply.status == 201
         assert (await reply.json())["apiVersion"] == "networking.istio.io/v1beta1"

@@ -81,6 +81,7 @@ class Controller:
         self.queue = Workqueue(clock, name)
         self.outcomes = Outcomes()
         self._reconciler = reconciler
+        self._faulty: set[Key] = set()
 
     def watch(self, informer: Informer, to_keys: ToKeys) -> None:
         """Look at those keys whenever an object of the informer changes."""
@@ -108,11 +109,13 @@ class Controller:
             self.queue.add_after_failure(key)
         except Exception:  # noqa: BLE001 - a bug in one reconcile stops no other
             self.outcomes.failed += 1
-            if self.queue.failures_of(key) == 0:
+            if key not in self._faulty:
+                self._faulty.add(key)
                 _log.exception("%s %s: reconcile failed; it will be tried again", self.name, key)
             self.queue.add_after_failure(key)
         else:
             self.outcomes.succeeded += 1
+            self._faulty.discard(key)
             self.queue.forget(key)
             if again_at is not None:
                 self.queue.add_at(key, again_at)

@@ -95,17 +95,21 @@ class PodWorker:
 
     async def _live(self, tasks: TaskOwner) -> None:
         server = await self._create_server()
+        startup_delay_s = 0.0 if self._resumed else server.behaviour.startup_delay_s
         if not self._resumed:
             await self._node.clock.sleep(_CONTAINER_START_S)
-            if server.behaviour.startup_delay_s > 0.0:
-                self._note_running()
-                await self._node.clock.sleep(server.behaviour.startup_delay_s)
-        await self._listen(server)
+        if startup_delay_s == 0.0:
+            await self._listen(server)
         self._note_running()
         for container in self.pod.spec.containers:
             if container.readiness_probe is not None:
                 name = f"readiness of {self.pod.metadata.key}"
                 tasks.start(self._probe_readiness(container, container.readiness_probe), name)
+        if startup_delay_s > 0.0:
+            # The container runs, its program is not up yet: probes find nobody there.
+            await self._node.clock.sleep(startup_delay_s)
+            await self._listen(server)
+            self._note_running()
 
     async def _create_server(self) -> SimulatedPod:
         """Wait until the pod's annotations make sense."""

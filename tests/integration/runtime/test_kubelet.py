@@ -1,0 +1,265 @@
+"""Integration tests of the lives of pods: a real kubelet and real servers, on a clock that jumps."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import NODE, POD
+from meshsim.api.meta import Key
+from meshsim.client.api import NotFoundError
+from meshsim.kit.clock import VirtualClock
+from meshsim.kit.timestamps import from_rfc3339
+from tests.kits.eventually import eventually
+from tests.kits.node import RunningNode, new_api, running_node
+from tests.kits.pods import READINESS, conditions_of, pod_named, pod_object, pod_with, ready_pod
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[RunningNode]:
+    clock = VirtualClock()
+    async with running_node(new_api(clock), clock) as node:
+        yield node
+
+
+async def is_gone(node: RunningNode, name: str) -> bool:
+    try:
+        await pod_named(node.api, name)
+    except NotFoundError:
+        return True
+    return False
+
+
+async def started(node: RunningNode, obj: Object) -> Object:
+    """Create the pod and let it become ready."""
+    created = await node.api.create(POD, obj)
+    await eventually(lambda: created["metadata"]["uid"] in node.kubelet.workers)
+    await node.clock.advance(1.0)
+    return await eventually(lambda: ready_pod(node.api, created["metadata"]["name"]))
+
+
+async def get(pod: Object, path: str = "/") -> tuple[int, dict[str, str], Any]:
+    url = f"http://{pod['status']['podIP']}:8080{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, dict(answer.headers), await answer.json()
+
+
+def requests_of(node: RunningNode, pod: Object) -> int:
+    server = node.kubelet.workers[pod["metadata"]["uid"]].server
+    return 0 if server is None else server.requests
+
+
+async def is_refused(address: str, port: int = 8080) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return True
+    writer.close()
+    return False
+
+
+async def test_a_pod_starts_within_a_second_and_is_ready_only_after_that(node: RunningNode) -> None:
+    await node.api.create(POD, pod_object("a"))
+    created_at = node.clock.now()
+    await eventually(lambda: len(node.kubelet.workers) == 1)
+    await node.clock.advance(0.9)
+    waiting = await eventually(lambda: pod_with(node.api, "a", "PodScheduled"))
+    assert (waiting["status"]["phase"], waiting["spec"]["nodeName"]) == ("Pending", "node")
+    assert conditions_of(waiting)["Ready"] == "False"
+    await node.clock.advance(0.1)
+    ready = await eventually(lambda: ready_pod(node.api, "a"))
+    since = next(each for each in ready["status"]["conditions"] if each["type"] == "Ready")["lastTransitionTime"]
+    assert ready["status"]["phase"] == "Running"
+    assert from_rfc3339(since) - created_at >= 1
+
+
+async def test_a_ready_pod_answers_at_its_own_address_on_its_container_port(node: RunningNode) -> None:
+    first, second = await started(node, pod_object("a")), await started(node, pod_object("b", image="web:v2"))
+    assert first["status"]["podIP"] != second["status"]["podIP"]
+    for pod, name, version in ((first, "a", "v1"), (second, "b", "v2")):
+        status, headers, body = await get(pod, "/x")
+        assert (status, headers["x-version"], body["version"], body["pod"]) == (200, version, version, name)
+
+
+async def test_a_pod_without_a_probe_is_ready_as_soon_as_it_runs(node: RunningNode) -> None:
+    pod = await started(node, pod_object("a", probe=None))
+    assert (await get(pod))[0] == 200
+
+
+async def test_a_pod_is_not_ready_until_its_probe_passes(node: RunningNode) -> None:
+    probe = {"tcpSocket": {"port": 8080}, "initialDelaySeconds": 5, "periodSeconds": 3}
+    created = await node.api.create(POD, pod_object("a", probe=probe, annotations={"meshsim.dev/startup-delay": "7s"}))
+    worker = await eventually(lambda: node.kubelet.workers[created["metadata"]["uid"]], ignoring=(KeyError,))
+    created_at = node.clock.now()
+    await node.clock.advance(1.0)
+    await eventually(lambda: pod_with(node.api, "a", "PodReadyToStartContainers"))
+    assert await is_refused(worker.ip)
+
+    async def in_time() -> Object:
+        await node.clock.advance(0.25)
+        return await ready_pod(node.api, "a")
+
+    # It runs after 1 s and listens after 8 s; it is probed after 6 s, in vain, and 3 s later.
+    await eventually(in_time)
+    assert 9 <= node.clock.now() - created_at < 12
+
+
+@pytest.mark.parametrize("port", [8081, "nameless"], ids=["nobody listens", "no such name"])
+async def test_a_probe_that_never_passes_leaves_the_pod_running_and_not_ready(
+    node: RunningNode, port: int | str
+) -> None:
+    probe = {"httpGet": {"path": "/", "port": port}}
+    created = await node.api.create(POD, pod_object("a", probe=probe))
+    await eventually(lambda: created["metadata"]["uid"] in node.kubelet.workers)
+    await node.clock.advance(60)
+    pod = await eventually(lambda: pod_with(node.api, "a", "PodReadyToStartContainers"))
+    assert (pod["status"]["phase"], conditions_of(pod)["Ready"]) == ("Running", "False")
+
+
+async def test_a_pod_that_fails_its_probe_three_times_is_no_longer_ready(node: RunningNode) -> None:
+    pod = await started(node, pod_object("a", probe=READINESS | {"periodSeconds": 5}))
+    worker = node.kubelet.workers[pod["metadata"]["uid"]]
+    assert worker.server is not None
+    worker.server.kill()
+    killed_at = node.clock.now()
+
+    async def in_time() -> Object:
+        await node.clock.advance(0.5)
+        return await pod_with(node.api, "a", "Ready", "False")
+
+    await eventually(in_time)
+    assert 10 < node.clock.now() - killed_at < 20
+
+
+async def test_a_readiness_gate_opens_the_pod_at_once(node: RunningNode) -> None:
+    obj = pod_object("a")
+    obj["spec"]["readinessGates"] = [{"conditionType": "mesh/synced"}]
+    await node.api.create(POD, obj)
+    await eventually(lambda: len(node.kubelet.workers) == 1)
+    await node.clock.advance(1)
+    held = await eventually(lambda: pod_with(node.api, "a", "ContainersReady"))
+    assert conditions_of(held)["Ready"] == "False"
+    opened = [*held["status"]["conditions"], {"type": "mesh/synced", "status": "True"}]
+    await node.api.patch(POD, Key("default", "a"), {"status": {"conditions": opened}}, subresource="status")
+    ready = await eventually(lambda: ready_pod(node.api, "a"))
+    assert conditions_of(ready)["mesh/synced"] == "True"
+
+
+async def test_behaviour_changes_on_a_live_pod(node: RunningNode) -> None:
+    pod = await started(node, pod_object("a"))
+    failing = {"metadata": {"annotations": {"meshsim.dev/error-rate": "100%", "meshsim.dev/error-code": "503"}}}
+    await node.api.patch(POD, Key("default", "a"), failing)
+
+    async def fails() -> bool:
+        return (await get(pod))[0] == 503
+
+    await eventually(fails)
+    nonsense = {"metadata": {"annotations": {"meshsim.dev/error-rate": "often"}}}
+    await node.api.patch(POD, Key("default", "a"), nonsense)
+    assert await fails(), "nonsense changes nothing"
+
+
+async def test_a_pod_whose_annotations_make_no_sense_says_so_and_starts_once_they_do(node: RunningNode) -> None:
+    created = await node.api.create(POD, pod_object("a", annotations={"meshsim.dev/latency-p50": "fast"}))
+    await eventually(lambda: created["metadata"]["uid"] in node.kubelet.workers)
+
+    async def complains() -> bool:
+        (status,) = (await pod_named(node.api, "a"))["status"]["containerStatuses"]
+        waiting = status["state"]["waiting"]
+        return waiting["reason"] == "CreateContainerConfigError" and "latency-p50" in waiting["message"]
+
+    await eventually(complains, ignoring=(KeyError,))
+    mended = {"metadata": {"annotations": {"meshsim.dev/latency-p50": "1ms"}}}
+    await node.api.patch(POD, Key("default", "a"), mended)
+    await eventually(lambda: node.kubelet.workers[created["metadata"]["uid"]].server is not None)
+    await node.clock.advance(1)
+    await eventually(lambda: ready_pod(node.api, "a"))
+
+
+async def test_a_deleted_pod_serves_on_for_a_moment_then_finishes_and_goes() -> None:
+    clock = VirtualClock()
+    async with running_node(new_api(clock), clock, drain_s=0.3) as node:
+        pod = await started(node, pod_object("a", annotations={"meshsim.dev/latency-p50": "500ms"}))
+        async with aiohttp.ClientSession() as session:
+            url = f"http://{pod['status']['podIP']}:8080/"
+            in_flight = asyncio.ensure_future(session.get(url))  # noqa: TID251 - awaited below
+            await eventually(lambda: requests_of(node, pod) == 1)
+            await node.api.delete(POD, Key("default", "a"))
+            assert (await pod_named(node.api, "a"))["metadata"]["deletionTimestamp"]
+            async with session.get(url) as new:
+                assert (new.status, new.headers["connection"]) == (200, "close")
+            async with await in_flight as old:
+                assert old.status == 200
+        await eventually(lambda: is_gone(node, "a"))
+        assert await is_refused(pod["status"]["podIP"])
+
+
+async def test_the_grace_period_ends_a_pod_that_does_not_finish(node: RunningNode) -> None:
+    pod = await started(node, pod_object("a", annotations={"meshsim.dev/latency-p50": "1h"}))
+    _, writer = await asyncio.open_connection(pod["status"]["podIP"], 8080)
+    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    await eventually(lambda: requests_of(node, pod) == 1)
+    await node.api.delete(POD, Key("default", "a"), grace_s=5)
+    await eventually(lambda: is_refused(pod["status"]["podIP"]))
+    await node.clock.advance(4.9)
+    assert not await is_gone(node, "a")
+    await node.clock.advance(0.2)
+    await eventually(lambda: is_gone(node, "a"))
+    writer.close()
+
+
+async def test_a_pod_that_is_deleted_by_force_is_gone_at_once(node: RunningNode) -> None:
+    pod = await started(node, pod_object("a"))
+    await node.api.delete(POD, Key("default", "a"), grace_s=0)
+    assert await is_gone(node, "a")
+    await eventually(lambda: is_refused(pod["status"]["podIP"]))
+    assert node.kubelet.workers == {}
+
+
+async def test_a_node_that_restarts_serves_its_pods_again_where_they_were() -> None:
+    clock = VirtualClock()
+    api = new_api(clock)
+    async with running_node(api, clock) as node:
+        before = await started(node, pod_object("a"))
+    assert await is_refused(before["status"]["podIP"])
+    async with running_node(api, clock) as node:
+        await eventually(lambda: answers(before))
+        after = await pod_named(api, "a")
+    assert after["status"] == before["status"]
+
+
+async def answers(pod: Object) -> bool:
+    try:
+        return (await get(pod))[0] == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def test_a_pod_of_another_node_is_left_alone(node: RunningNode) -> None:
+    other = pod_object("other")
+    other["spec"]["nodeName"] = "elsewhere"
+    await node.api.create(POD, other)
+    await started(node, pod_object("a"))
+    assert [worker.pod.metadata.name for worker in node.kubelet.workers.values()] == ["a"]
+
+
+async def test_without_loopback_aliases_a_pod_has_a_port_of_its_own() -> None:
+    clock = VirtualClock()
+    async with running_node(new_api(clock), clock, has_aliases=False) as node:
+        pod = await started(node, pod_object("a"))
+        _, _, port = pod["metadata"]["annotations"]["meshsim.dev/ports"].partition("=")
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as answer:
+            assert (pod["status"]["podIP"], answer.headers["x-version"]) == ("127.0.0.1", "v1")
+
+
+async def test_the_node_registers_and_is_ready(node: RunningNode) -> None:
+    async def registered() -> bool:
+        return conditions_of(await node.api.get(NODE, Key("", "node"))).get("Ready") == "True"
+
+    await eventually(registered, ignoring=(NotFoundError,))

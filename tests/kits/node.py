@@ -1,0 +1,48 @@
+"""A node for tests: the real kubelet and endpoints controller over an API without sockets; its pods are real."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from meshsim.client.informer import Informer
+from meshsim.kit.clock import VirtualClock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime.endpoints import EndpointsController
+from meshsim.runtime.kubelet import Kubelet
+from meshsim.runtime.pod_worker import Node
+from meshsim.runtime.simulated import SimulatedPods
+from tests.kits.api import InProcessApi
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """The parts of a node that tests look at."""
+
+    api: InProcessApi
+    clock: VirtualClock
+    kubelet: Kubelet
+
+
+def new_api(clock: VirtualClock) -> InProcessApi:
+    """An API whose uids, and so its pods' addresses, no other test has at the same time."""
+    return InProcessApi(clock, seed=uuid.uuid4().int)
+
+
+@asynccontextmanager
+async def running_node(
+    api: InProcessApi, clock: VirtualClock, *, has_aliases: bool = True, drain_s: float = 0.0
+) -> AsyncIterator[RunningNode]:
+    """Run a node until the block ends."""
+    pods, services = Informer(api, POD), Informer(api, SERVICE)
+    slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
+    node = Node("node", api, clock, pods.learn, has_aliases, drain_s)
+    kubelet = Kubelet(node, pods, SimulatedPods(seed=1))
+    controller = EndpointsController(api, services, pods, slices, endpoints)
+    async with TaskOwner() as tasks:
+        for informer in (pods, services, slices, endpoints):
+            tasks.start(informer.run(), f"informer {informer.kind}")
+        tasks.start(kubelet.run(), "kubelet")
+        tasks.start(controller.run(), "endpoints controller")
+        yield RunningNode(api, clock, kubelet)

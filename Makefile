@@ -1,54 +1,59 @@
-# Every target does its own set-up: a .venv with pinned dependencies.
+# Every target does its own set-up: a .venv with pinned packages. All that a machine needs is make and Python ≥ 3.11.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Stamps: what `meshsim` itself needs, and what its tests need on top.
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml requirements/dev.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("meshsim needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "setting up .venv, once"
+	@$(PIP) install -r requirements/runtime.txt
+	@$(PIP) install --no-deps -e .
 	@touch $@
 
-setup: $(READY) ## make the .venv
+$(DEV): requirements/dev.txt $(RUN)
+	@$(PIP) install -r requirements/dev.txt
+	@touch $@
 
-demo: $(READY) ## a canary release with real traffic, in about half a minute
+setup: $(DEV) ## make the .venv
+
+demo: $(RUN) ## a canary release with real traffic, in about half a minute
 	@$(BIN)/meshsim demo
 
-test: $(READY) check e2e ## everything .ci/run runs
+test: check e2e ## everything but the containers: what .ci/run runs
 
-check: $(READY) lint types imports unit ## format, lint, types, import contracts, unit and property tests
+check: $(DEV) ## format, lint, types, import contracts and all tests but the slow ones
+	@$(BIN)/python tools/check.py
 
-lint: $(READY)
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-
-types: $(READY)
-	@$(BIN)/mypy meshsim controller loadtest tests
-
-imports: $(READY)
-	@$(BIN)/lint-imports --no-cache
-
-unit: $(READY)
-	@$(BIN)/pytest -m "not e2e and not compose" -n 2
-
-e2e: $(READY) ## tests that start every process
+e2e: $(DEV) ## the tests that start every process
 	@$(BIN)/pytest -m e2e
 
-fix: $(READY) ## format and mend what can be mended
-	@$(BIN)/ruff check --fix .
+test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
+	@$(BIN)/pytest -m compose
+
+fix: $(DEV) ## format, and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-lock: $(READY) ## pin the newest versions
-	@$(BIN)/python -m pip install --quiet uv
+wheel: $(DEV) ## build dist/meshsim-*.whl
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+lock: $(DEV) ## pin the newest versions
+	@$(PIP) install uv
 	@for set in runtime dev; do $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$set.in -o requirements/$$set.txt; done
 
-clean: ## forget the .venv and the caches
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+clean: ## forget the .venv, the caches and what was built
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check lint types imports unit e2e fix lock clean
+.PHONY: help setup demo test check e2e test-compose fix wheel lock clean

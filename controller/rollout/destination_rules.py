@@ -20,7 +20,9 @@ def with_hashes(
     canary_hash, stable_hash = hashes
     experiments = {item.service_name: item.pod_template_hash for item in additional}
     subsets: list[Object] = []
-    for subset in (rule.get("spec") or {}).get("subsets") or []:
+    # Argo writes the host even where there is none.
+    spec: Object = {"host": "", **(rule.get("spec") or {})}
+    for subset in spec.get("subsets") or []:
         name = subset.get("name")
         if name == reference.canary_subset_name:
             subsets.append(_selecting(subset, canary_hash))
@@ -33,7 +35,7 @@ def with_hashes(
     annotations = (metadata.get("annotations") or {}) | {MANAGED_BY_ANNOTATION: rollout.metadata.name}
     return rule | {
         "metadata": metadata | {"annotations": annotations},
-        "spec": (rule.get("spec") or {}) | {"subsets": subsets},
+        "spec": spec | {"subsets": subsets},
     }
 
 

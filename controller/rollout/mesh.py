@@ -20,7 +20,7 @@ from meshsim.api.routes import (
     RouteError,
     canary_of,
     destination_rule_of,
-    routes_of,
+    managed_names,
     virtual_service_key,
     virtual_services_of,
 )
@@ -68,6 +68,7 @@ def remove_managed_routes(draft: Draft) -> None:
     for key, _ in _references(draft):
         virtual_service = draft.virtual_services.get(key)
         if virtual_service is None:
+            draft.warn("VirtualServiceNotFound", f"VirtualService `{key.name}` not found")
             continue
         changed = _without_managed_routes(draft, virtual_service)
         if changed is None:
@@ -89,6 +90,8 @@ def _without_managed_routes(draft: Draft, virtual_service: Object) -> Object | N
     try:
         return without_managed_routes(draft.rollout, virtual_service)
     except RouteError:
+        if not managed_names(draft.rollout):
+            return None
         wrong = next(item for item in http if not isinstance(item, dict))
         raise StoppedError(
             "[RemoveManagedRoutes] failed to split managed and non-managed routes: "
@@ -98,8 +101,7 @@ def _without_managed_routes(draft: Draft, virtual_service: Object) -> Object | N
 
 
 def _has_nothing_managed(draft: Draft, virtual_service: Object) -> bool:
-    routing = canary_of(draft.rollout).traffic_routing
-    return routes_of(virtual_service, "http") is None or routing is None or not routing.managed_routes
+    return (virtual_service.get("spec") or {}).get("http") is None or not managed_names(draft.rollout)
 
 
 def _go_type(value: object) -> str:

@@ -252,9 +252,11 @@ def at_desired_counts(
 def new_version_replicas(
     rollout: Rollout, new: Version | None, versions: Sequence[Version], weights: TrafficWeights | None
 ) -> int:
-    """How many pods the new version shall have."""
+    """How many pods the new version shall have. Raises ValueError without a strategy: no such rollout gets here."""
     if rollout.spec.strategy.blue_green is not None:
         return _preview_replicas(rollout, new, versions)
+    if rollout.spec.strategy.canary is None:
+        raise ValueError("no rollout strategy provided")
     stable = with_hash(versions, rollout.status.stable_rs)
     if canary_of(rollout).traffic_routing is not None:
         return routed_counts(rollout, new, stable, weights).canary

@@ -75,9 +75,20 @@ def routes_of(virtual_service: Object, protocol: str) -> list[Object] | None:
     routes = (virtual_service.get("spec") or {}).get(protocol)
     if not isinstance(routes, list):
         return None
-    if not all(isinstance(route, dict) and isinstance(route.get("route") or [], list) for route in routes):
-        raise RouteError(f"Invalid casting: field '{protocol}[]' is not of type 'map[string]interface'")
+    for index, route in enumerate(routes):
+        if not isinstance(route, dict) or not isinstance(route.get("route") or [], list):
+            what = f"istio.VirtualService{protocol.upper()}Route"
+            raise RouteError(f"json: cannot unmarshal {_json_type(route)} into .{index} of type {what}")
     return routes
+
+
+def _json_type(value: object) -> str:
+    """What Go calls a JSON value."""
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, bool):
+        return "bool"
+    return "number" if isinstance(value, int | float) else "object" if isinstance(value, dict) else "array"
 
 
 def destinations_of(route: Object) -> list[Object]:

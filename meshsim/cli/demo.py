@@ -71,9 +71,13 @@ def _run(flags: argparse.Namespace) -> int:
             timeout_s=_PAUSES_S / flags.speed + _WITHOUT_PAUSES_S if flags.timeout is None else flags.timeout,
         )
         with screen:
-            closing = asyncio.run(Play(wishes, screen).run())
+            closing = asyncio.run(_play(wishes, screen))
     _report(closing, flags.output)
     return ExitCode.DONE if closing.is_good else ExitCode.FAILED
+
+
+async def _play(wishes: Wishes, screen: Screen) -> Closing:
+    return await Play(wishes, screen).run()
 
 
 def _up_flags(flags: argparse.Namespace) -> tuple[str, ...]:

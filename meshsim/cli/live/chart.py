@@ -10,16 +10,17 @@ from meshsim.cli.live.traffic import Slice
 _EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 _AXIS_WIDTH: Final = 6
 _DIM: Final = "grey62"
+_FAILED_COLOURS: Final = ("red", "dark_red")
 
 
 def share_chart(
-    slices: Sequence[Slice], version: str, *, width: int, height: int, colours: tuple[str, str], marked: float
+    slices: Sequence[Slice], version: str, *, width: int, height: int, colours: tuple[str, str] | None, marked: float
 ) -> Text:
     """The share of a version, one column a slice, the newest at the right edge.
 
-    The version's area stands on the ground in the second colour, all others' hangs from the top in the first.
-    A slice with a failed request is red; below stands what changed when. `marked` is a share (0 to 1) to point at
-    from the right.
+    The version's area stands on the ground in the second colour, all others' hangs from the top in the first;
+    without colours only the version's is solid. A slice with a failed request is red. Below stands what changed
+    when, and `marked` is a share (0 to 1) to point at from the right.
     """
     columns = slices[-(width - 2 * _AXIS_WIDTH) :]
     blank = width - 2 * _AXIS_WIDTH - len(columns)
@@ -50,12 +51,14 @@ def _axis(row: int, height: int) -> str:
     return f"{label:>4} ▕"
 
 
-def _cell(one: Slice, version: str, row: int, height: int, colours: tuple[str, str]) -> tuple[str, str]:
+def _cell(one: Slice, version: str, row: int, height: int, colours: tuple[str, str] | None) -> tuple[str, str]:
     total = one.by_version.total()
     if not total:
         return " ", ""
-    others, ours = ("red", "dark_red") if one.failed else colours
     eighths = round(one.by_version[version] / total * height * 8) - (height - 1 - row) * 8
+    if colours is None:
+        return ("x" if one.failed else "░") if eighths <= 0 else _EIGHTHS[min(eighths, 8)], ""
+    others, ours = _FAILED_COLOURS if one.failed else colours
     if eighths >= 8:
         return "█", ours
     if eighths <= 0:

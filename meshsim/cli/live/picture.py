@@ -59,7 +59,7 @@ class Picture:
         yield _panel(_versions(scene, is_wide), "traffic")
         chart = share_chart(
             scene.slices, scene.new, width=options.max_width - 4, height=8 if is_tall else 3,
-            colours=(_OLD_AREA, NEW_COLOUR),
+            colours=(_OLD_AREA, NEW_COLOUR) if console.color_system else None,
             marked=next((state.share for state in scene.versions if state.version == scene.new), 0.0),
         )  # fmt: skip
         yield _panel(chart, f"share of {scene.new} in each half second")

@@ -59,42 +59,45 @@ class Wishes:
 
 
 class Play:
-    """One run of the demo."""
+    """One run of the demo. Made on the loop that runs it."""
 
     def __init__(self, wishes: Wishes, screen: Screen) -> None:
         self._wishes = wishes
         self._screen = screen
         self._wall = LoopClock()
         self._observer = Observer(Release(NAME, _OLD, _NEW, wishes.speed), self._wall)
+        self._failed: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
         self._cluster: Cluster | None = None
         self._cluster_clock: Clock = self._wall
 
     async def run(self) -> Closing:
         """Play it through. Raises the MeshsimError that kept it from its end."""
         up = ChildSpec(_UP, "meshsim", ("up", "-f", str(self._wishes.example), *self._wishes.up_flags))
-        failed: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
-
-        def fail(_name: str, error: Exception) -> None:
-            if not failed.done():
-                failed.set_exception(error)
-
-        async with Supervisor([up], self._note) as mesh, TaskOwner(fail) as tasks:
+        self._observer.doing = "starting the API server, the controller, the node and the proxy"
+        async with Supervisor([up], self._note) as mesh, TaskOwner(self._fail) as tasks:
             tasks.start(self._keep_drawing(), "screen")
-            play = tasks.start(self._play(mesh, tasks), "play")
-            await asyncio.wait([play, failed, mesh.failed], return_when=asyncio.FIRST_COMPLETED)
+            play = tasks.start(self._play(mesh), "play")
+            await asyncio.wait([play, self._failed, mesh.failed], return_when=asyncio.FIRST_COMPLETED)
             if mesh.failed.done():
                 mesh.failed.result()
-            closing = await (failed if failed.done() else play)
+            closing = await (self._failed if self._failed.done() else play)
             self._draw()
             return closing
 
-    async def _play(self, mesh: Supervisor, tasks: TaskOwner) -> Closing:
-        self._observer.doing = "starting the API server, the controller, the node and the proxy"
+    def _fail(self, _task: str, error: Exception) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _play(self, mesh: Supervisor) -> Closing:
         addresses = await mesh.ready(_UP)
         self._observer.release = replace(self._observer.release, traffic_url=addresses["traffic"])
         self._note(f"traffic {addresses['traffic']} (Host: {NAME}), dashboard {addresses['dashboard']}")
         self._cluster_clock = clock_of_api(addresses["kubeconfig"])
-        async with HttpApi(addresses["api"], user_agent="meshsim-demo") as api, Meters(addresses, NAME) as meters:
+        async with (
+            HttpApi(addresses["api"], user_agent="meshsim-demo") as api,
+            Meters(addresses, NAME) as meters,
+            TaskOwner(self._fail) as tasks,
+        ):
             self._cluster = Cluster(api, Key(NAMESPACE, NAME))
             self._cluster.start(tasks)
             tasks.start(self._keep_watching(self._cluster, meters), "watch")

@@ -85,6 +85,11 @@ def test_a_column_of_the_chart_is_filled_from_the_ground_by_the_share() -> None:
     assert rows[3][13] == "▄"
 
 
+def test_without_colours_only_the_versions_area_is_solid() -> None:
+    text = share_chart([Slice(Counter(v1=50, v2=50))], "v2", width=20, height=4, colours=None, marked=0.5)
+    assert [str(line)[13] for line in text.split("\n")[:4]] == ["░", "░", "█", "█"]
+
+
 def test_a_slice_without_requests_is_blank() -> None:
     assert _chart(Slice(Counter(v1=1)), Slice())[0][13] == " "
 

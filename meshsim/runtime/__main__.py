@@ -13,7 +13,7 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import has_aliases
 from meshsim.runtime.endpoints import EndpointsController
 from meshsim.runtime.kubelet import Kubelet
-from meshsim.runtime.metrics import PodCollector
+from meshsim.runtime.metrics import pod_samples
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.server import NodeServer
 from meshsim.runtime.simulated import SimulatedPods
@@ -53,7 +53,7 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         node = Node(flags.name, api, plane.clock, pods.learn, has_aliases())
         kubelet = Kubelet(node, pods, SimulatedPods(flags.seed))
         controller = EndpointsController(api, services, pods, slices, endpoints)
-        async with NodeServer(PodCollector(kubelet.workers.values)) as server:
+        async with NodeServer(lambda: pod_samples(kubelet.workers.values())) as server:
             address = await server.listen(flags.host, flags.port)
             for informer in (pods, services, slices, endpoints):
                 tasks.start(informer.run(), f"informer {informer.kind}")

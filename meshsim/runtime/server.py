@@ -1,26 +1,23 @@
 """What the node serves itself: `/metrics` and `/healthz`."""
 
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from meshsim.kit.errors import StartError
-from meshsim.runtime.metrics import PodCollector
+from meshsim.telemetry.exposition import CONTENT_TYPE, Sample, exposition
 
 
 class NodeServer:
     """The HTTP server of the node process. Open it with `async with`, then `listen`."""
 
-    def __init__(self, collector: PodCollector) -> None:
-        registry = CollectorRegistry()
-        registry.register(collector)
+    def __init__(self, samples: Callable[[], Iterable[Sample]]) -> None:
         app = web.Application()
 
         async def metrics(_request: web.Request) -> web.Response:
-            return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+            return web.Response(body=exposition(samples()), headers={"Content-Type": CONTENT_TYPE})
 
         async def healthz(_request: web.Request) -> web.Response:
             return web.Response(text="ok")

@@ -8,7 +8,7 @@ from meshsim.api.kinds import Kind
 from meshsim.api.validate.findings import Finding, verdict_of
 from meshsim.api.validate.istio import GROUP, check_istio, is_judged, read_istio
 from meshsim.api.validate.protojson import MessageError
-from meshsim.api.validate.schema import check_rules, check_structure, unknown_fields
+from meshsim.api.validate.schema import check_rules, check_structure
 from meshsim.api.validate.schemas import schema_of
 
 _WEBHOOK: Final = 'admission webhook "validation.istio.io" denied the request'
@@ -59,13 +59,6 @@ def admit(kind: Kind, obj: Object) -> Admission:
     if verdict.errors:
         return Admission(denial=f"{_WEBHOOK}: configuration is invalid: {verdict.sentence}")
     return Admission(warnings=tuple(finding.message for finding in verdict.warnings))
-
-
-def strict_error(kind: Kind, obj: Object) -> str:
-    """What `fieldValidation=Strict` answers to fields that the kind doesn't have; empty when there are none."""
-    schema = schema_of(kind.group, kind.kind)
-    unknown = [finding.message for finding in unknown_fields(schema, obj)] if schema is not None else []
-    return f"strict decoding error: {', '.join(unknown)}" if unknown else ""
 
 
 def cause_of(finding: Finding) -> str:

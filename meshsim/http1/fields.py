@@ -1,0 +1,182 @@
+"""The header section of a message: read once, then shared by every message that carries the same bytes.
+
+Clients and servers repeat themselves: on a keep-alive connection most heads differ in the request line or not
+at all. `FieldsMemo` therefore remembers what a header section meant. Everything here is immutable.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from meshsim.http1.errors import MessageError
+from meshsim.http1.grammar import FIELD_LINE, MAX_FIELDS
+
+Line = tuple[bytes, bytes]
+"""A header's name, lower-case, and its value."""
+
+CHUNKED: Final = -1
+"""The body's length is told by its chunks."""
+UNTIL_CLOSE: Final = -2
+"""The body ends with the connection (responses only)."""
+
+_HOP_BY_HOP: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"transfer-encoding", b"http2-settings")
+)
+_GRPC: Final = re.compile(rb"application/grpc(?:[+;]|$)")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+
+
+class Fields:
+    """The headers of one message.
+
+    `lines` are the end-to-end headers in their order. `length` is the body's length in bytes, CHUNKED, or
+    UNTIL_CLOSE. `close` and `keep_alive` are what `Connection` asks for; `upgrade` is the protocol asked for.
+    """
+
+    __slots__ = ("_index", "close", "keep_alive", "length", "lines", "measured", "upgrade")
+
+    def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
+        self.lines = lines
+        self.length = length
+        self.measured = measured
+        """A Content-Length or a Transfer-Encoding was given."""
+        self.close = b"close" in options
+        self.keep_alive = b"keep-alive" in options
+        self.upgrade = upgrade
+        self._index: dict[bytes, tuple[bytes, ...]] | None = None
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """The values of a header, one for each line that has it."""
+        index = self._index
+        if index is None:
+            index = {}
+            for line_name, value in self.lines:
+                index[line_name] = (*index.get(line_name, ()), value)
+            self._index = index
+        return index.get(name, ())
+
+    def first(self, name: bytes) -> bytes:
+        """The value of the first line of a header, empty without one."""
+        values = self.values(name)
+        return values[0] if values else b""
+
+
+class RequestFields(Fields):
+    """The headers of a request. `host` is None when there is none; several are joined, as Envoy does."""
+
+    __slots__ = ("expects_continue", "forward", "host", "is_grpc")
+
+    def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
+        super().__init__(lines, length, measured, options, upgrade)
+        hosts = [value for name, value in lines if name == b"host"]
+        self.host = b",".join(hosts) if hosts else None
+        self.expects_continue = self.first(b"expect").lower() == b"100-continue"
+        self.is_grpc = _GRPC.match(self.first(b"content-type")) is not None
+        self.forward: dict[bool, object] = {}
+        """What whoever forwards these fields derived from them, by the role they acted in."""
+
+
+class ResponseFields(Fields):
+    """The headers of a response."""
+
+    __slots__ = ("forward",)
+
+    def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
+        super().__init__(lines, length, measured, options, upgrade)
+        self.forward: tuple[bytes, bool] | None = None
+        """What whoever forwards these fields derived from them."""
+
+
+def read_request_fields(section: bytes) -> RequestFields:
+    """Read a request's header section as REQUEST_HEAD matched it. Raises MessageError."""
+    lines, options, lengths, codings, upgrade = _read(section)
+    if codings and lengths:
+        raise MessageError(400, "http1.content_length_and_chunked_not_allowed")
+    if codings and not _is_chunked(codings):
+        raise MessageError(501, "http1.invalid_transfer_encoding")
+    length = _length_of(lengths, 400) if lengths else 0
+    return RequestFields(lines, CHUNKED if codings else length, bool(codings or lengths), options, upgrade)
+
+
+def read_response_fields(section: bytes) -> ResponseFields:
+    """Read a response's header section as RESPONSE_HEAD matched it. Raises MessageError."""
+    lines, options, lengths, codings, upgrade = _read(section, too_many=MessageError(502, "too_many_headers"))
+    if codings and (lengths or not _is_chunked(codings)):
+        raise MessageError(502, "protocol_error")
+    length = CHUNKED if codings else _length_of(lengths, 502) if lengths else UNTIL_CLOSE
+    return ResponseFields(lines, length, bool(codings or lengths), options, upgrade)
+
+
+_Read = tuple[tuple[Line, ...], frozenset[bytes], list[bytes], list[bytes], bytes]
+_TOO_MANY: Final = (431, "http1.too_many_headers")
+
+
+def _read(section: bytes, too_many: MessageError | None = None) -> _Read:
+    lines: list[Line] = []
+    options: frozenset[bytes] = frozenset()
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    upgrade = b""
+    for raw_name, raw_value in FIELD_LINE.findall(section):
+        name, value = raw_name.lower(), raw_value.rstrip(b" \t")
+        if name in _HOP_BY_HOP:
+            if name == b"connection":
+                options |= _tokens(value)
+            elif name == b"transfer-encoding":
+                codings.append(value)
+            elif name == b"upgrade":
+                upgrade = value.lower()
+        elif name == b"te":
+            if b"trailers" in _tokens(value):
+                lines.append((name, b"trailers"))
+        else:
+            if name == b"content-length":
+                lengths.append(value)
+            lines.append((name, value))
+    if len(lines) > MAX_FIELDS:
+        raise too_many or MessageError(*_TOO_MANY)
+    named = options - {b"close", b"keep-alive", b"upgrade", b"te", b"host", b"content-length"}
+    if named:
+        lines = [line for line in lines if line[0] not in named]
+    return tuple(lines), options, lengths, codings, upgrade if b"upgrade" in options else b""
+
+
+def _tokens(value: bytes) -> frozenset[bytes]:
+    return frozenset(token.strip(b" \t").lower() for token in value.split(b","))
+
+
+def _is_chunked(codings: list[bytes]) -> bool:
+    return len(codings) == 1 and codings[0].lower() == b"chunked"
+
+
+def _length_of(lengths: list[bytes], status: int) -> int:
+    if len(lengths) != 1 or _LENGTH.fullmatch(lengths[0]) is None:
+        raise MessageError(status, "http1.invalid_content_length" if status == 400 else "protocol_error")
+    return int(lengths[0])
+
+
+F = TypeVar("F", bound=Fields)
+
+_MEMO_ENTRIES: Final = 512
+_MEMO_SECTION_BYTES: Final = 2048
+
+
+class FieldsMemo(Generic[F]):
+    """Reads header sections, remembering the most of the last few hundred: at most a megabyte."""
+
+    __slots__ = ("_known", "_read")
+
+    def __init__(self, read: Callable[[bytes], F]) -> None:
+        self._read = read
+        self._known: dict[bytes, F] = {}
+
+    def read(self, section: bytes) -> F:
+        """The meaning of a header section. Raises MessageError."""
+        fields = self._known.get(section)
+        if fields is None:
+            fields = self._read(section)
+            if len(section) <= _MEMO_SECTION_BYTES:
+                if len(self._known) >= _MEMO_ENTRIES:
+                    self._known.clear()
+                self._known[section] = fields
+        return fields

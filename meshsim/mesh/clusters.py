@@ -1,0 +1,72 @@
+"""Clusters: for each service, each port and each subset, its endpoints and how it behaves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from meshsim.api.meta import selects
+from meshsim.api.networking import LoadBalancer
+from meshsim.mesh.circuit import Limits, compile_limits
+from meshsim.mesh.names import cluster_name
+from meshsim.mesh.outlier import OutlierPolicy, compile_outlier
+from meshsim.mesh.policy import PolicyIndex, cluster_policy
+from meshsim.mesh.registry import Endpoint, MeshPort, MeshService, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceName:
+    """A cluster's service as metrics name it."""
+
+    host: str
+    name: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """What a cluster should be."""
+
+    name: str
+    service: ServiceName
+    endpoints: tuple[Endpoint, ...]
+    load_balancer: LoadBalancer | None
+    limits: Limits
+    outlier: OutlierPolicy | None
+    tls_mode: str = "DISABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterDefaults:
+    """What clusters do that no DestinationRule says otherwise of."""
+
+    connect_timeout_s: float = 10.0
+    idle_timeout_s: float = 3600.0
+
+
+def compile_clusters(registry: Registry, policies: PolicyIndex, defaults: ClusterDefaults) -> dict[str, ClusterPlan]:
+    """Every cluster, by name."""
+    plans = (
+        plan
+        for service in registry.by_host.values()
+        for port in service.ports
+        for plan in _plans(service, port, policies, defaults)
+    )
+    return {plan.name: plan for plan in plans}
+
+
+def _plans(
+    service: MeshService, port: MeshPort, policies: PolicyIndex, defaults: ClusterDefaults
+) -> Iterable[ClusterPlan]:
+    policy = policies.of(service)
+    service_name = ServiceName(service.host, service.name, service.namespace)
+    for subset in (None, *policy.subsets):
+        effective = cluster_policy(policy, subset, port.number)
+        labels = subset.labels if subset else {}
+        yield ClusterPlan(
+            name=cluster_name(port.number, subset.name if subset else "", service.host),
+            service=service_name,
+            endpoints=tuple(e for e in port.endpoints if selects(labels, dict(e.labels))) if labels else port.endpoints,
+            load_balancer=effective.load_balancer,
+            limits=compile_limits(effective.connection_pool, defaults.connect_timeout_s, defaults.idle_timeout_s),
+            outlier=compile_outlier(effective.outlier_detection),
+            tls_mode=effective.tls.mode if effective.tls else "DISABLE",
+        )

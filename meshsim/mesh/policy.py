@@ -1,0 +1,141 @@
+"""Which DestinationRule rules a service for a proxy, and what of it reaches one cluster."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from meshsim.api.meta import selects
+from meshsim.api.networking import (
+    ClientTls,
+    ConnectionPool,
+    ConsistentHash,
+    DestinationRule,
+    LoadBalancer,
+    OutlierDetection,
+    PortTrafficPolicy,
+    Subset,
+    TrafficPolicy,
+)
+from meshsim.mesh.identity import Identity
+from meshsim.mesh.names import (
+    DEFAULT_NAMESPACE,
+    ROOT_NAMESPACE,
+    host_matches,
+    is_visible,
+    qualified_host,
+    specificity,
+)
+from meshsim.mesh.registry import MeshService
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """The merged rules of one host."""
+
+    host: str
+    traffic_policy: TrafficPolicy | None = None
+    subsets: tuple[Subset, ...] = ()
+
+    def subset(self, name: str) -> Subset | None:
+        """The subset of that name."""
+        return next((subset for subset in self.subsets if subset.name == name), None)
+
+
+NO_POLICY = HostPolicy("")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPolicy:
+    """What applies to one subset's port."""
+
+    load_balancer: LoadBalancer | None = None
+    connection_pool: ConnectionPool | None = None
+    outlier_detection: OutlierDetection | None = None
+    tls: ClientTls | None = None
+
+
+class PolicyIndex:
+    """The DestinationRules that a proxy may be ruled by, merged by host."""
+
+    def __init__(self, rules: Iterable[DestinationRule], proxy: Identity) -> None:
+        """`rules` come oldest first."""
+        self._proxy = proxy
+        self._by_namespace: dict[str, dict[tuple[str, tuple[str, ...]], HostPolicy]] = {}
+        for rule in rules:
+            selector = rule.spec.workload_selector
+            if selector is not None and not selects(selector.match_labels, proxy.labels):
+                continue
+            namespace = rule.metadata.namespace or DEFAULT_NAMESPACE
+            host = qualified_host(rule.spec.host, namespace)
+            merged = self._by_namespace.setdefault(namespace, {})
+            key = (host, rule.spec.export_to)
+            merged[key] = _merged(merged.get(key, HostPolicy(host)), rule)
+
+    def of(self, service: MeshService) -> HostPolicy:
+        """The policy of a service: the proxy's own namespace before the service's before the root."""
+        own, root = self._proxy.namespace, ROOT_NAMESPACE
+        levels = [*([own] if own != root else []), service.namespace, root]
+        for namespace in levels:
+            found = self._best(namespace, service.host)
+            if found is not None:
+                return found
+        return NO_POLICY
+
+    def _best(self, namespace: str, host: str) -> HostPolicy | None:
+        own = namespace == self._proxy.namespace
+        fitting = [
+            policy
+            for (pattern, export_to), policy in self._by_namespace.get(namespace, {}).items()
+            if host_matches(pattern, host) and (own or is_visible(export_to, namespace, self._proxy.namespace))
+        ]
+        return max(fitting, key=lambda policy: specificity(policy.host), default=None)
+
+
+def _merged(older: HostPolicy, rule: DestinationRule) -> HostPolicy:
+    known = {subset.name for subset in older.subsets}
+    return HostPolicy(
+        older.host,
+        older.traffic_policy or rule.spec.traffic_policy,
+        older.subsets + tuple(subset for subset in rule.spec.subsets if subset.name not in known),
+    )
+
+
+def cluster_policy(policy: HostPolicy, subset: Subset | None, port: int) -> ClusterPolicy:
+    """The blocks that reach a subset's port: whole blocks override, nothing is merged within one."""
+    host_level = _port_level(policy.traffic_policy, port) or policy.traffic_policy
+    blocks = _blocks(host_level)
+    if subset is None or subset.traffic_policy is None:
+        return blocks
+    port_level = _port_level(subset.traffic_policy, port)
+    if port_level is not None:
+        return _blocks(port_level)
+    own = _blocks(subset.traffic_policy)
+    return ClusterPolicy(
+        own.load_balancer or blocks.load_balancer,
+        own.connection_pool or blocks.connection_pool,
+        own.outlier_detection or blocks.outlier_detection,
+        own.tls or blocks.tls,
+    )
+
+
+def route_hash(policy: HostPolicy, subset: Subset | None, named_port: int | None) -> ConsistentHash | None:
+    """What a route to that destination hashes; port-level settings count only when the destination names its port."""
+    levels: list[TrafficPolicy | PortTrafficPolicy | None] = []
+    for traffic_policy in (subset.traffic_policy if subset else None, policy.traffic_policy):
+        if named_port is not None:
+            levels.append(_port_level(traffic_policy, named_port))
+        levels.append(traffic_policy)
+    for level in levels:
+        if level is not None and level.load_balancer is not None:
+            return level.load_balancer.consistent_hash
+    return None
+
+
+def _port_level(policy: TrafficPolicy | None, port: int) -> PortTrafficPolicy | None:
+    settings = policy.port_level_settings if policy else ()
+    return next((entry for entry in settings if entry.port and entry.port.number == port), None)
+
+
+def _blocks(policy: TrafficPolicy | PortTrafficPolicy | None) -> ClusterPolicy:
+    if policy is None:
+        return ClusterPolicy()
+    return ClusterPolicy(policy.load_balancer, policy.connection_pool, policy.outlier_detection, policy.tls)

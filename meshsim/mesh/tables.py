@@ -1,0 +1,237 @@
+"""Route tables: which virtual hosts a listener has, as a gateway, as a sidecar, or as either."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from meshsim.api.meta import selects
+from meshsim.api.networking import MESH_GATEWAY, Gateway, Server, VirtualService
+from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
+from meshsim.mesh.names import (
+    DEFAULT_NAMESPACE,
+    PASSTHROUGH_CLUSTER,
+    host_matches,
+    is_visible,
+    narrower,
+    specificity,
+)
+from meshsim.mesh.policy import PolicyIndex
+from meshsim.mesh.registry import MeshService, Registry
+from meshsim.mesh.reply import FixedReply
+from meshsim.mesh.retry import NO_RETRIES
+from meshsim.mesh.route import Route, RouteDestination, RouteTable, VirtualHost, host_of
+from meshsim.mesh.rules import RouteContext, catch_alls_last, compile_rules, default_route, tail_of
+from meshsim.mesh.virtualservices import namespace_of
+
+_HTTP_SERVERS = frozenset(("HTTP", "HTTP2", "GRPC", "GRPC-WEB"))
+_HTTP_PORT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """Everything that tables are made of. VirtualServices are ready and, like gateways, oldest first."""
+
+    virtual_services: tuple[VirtualService, ...]
+    gateways: tuple[Gateway, ...]
+    registry: Registry
+    policies: PolicyIndex
+    proxy: Identity
+    mesh: MeshConfig
+    timeout_s: float | None = None
+
+    def context(self, role: Role, port: int, gateway: str) -> RouteContext:
+        """What rules mean on a listener."""
+        return RouteContext(role, port, frozenset((gateway,)), self.proxy, self.registry, self.policies, self.timeout_s)
+
+
+def compile_table(listener: ListenerSpec, source: TableSource) -> RouteTable:
+    """The table of a listener.
+
+    One without a number serves every HTTP server of every gateway, lower ports first, and what no gateway admits
+    as a sidecar does on the service's own port.
+    """
+    if listener.number is not None and listener.role is Role.SIDECAR:
+        return _table(Role.SIDECAR, listener.number, sidecar_hosts(source, listener.number), source)
+    servers = _servers(source, listener.number)
+    if listener.role is Role.GATEWAY:
+        return _table(Role.GATEWAY, listener.number or _HTTP_PORT, gateway_hosts(source, servers), source)
+    hosts = {} if listener.role is Role.SIDECAR else gateway_hosts(source, servers)
+    admitted = [] if listener.role is Role.SIDECAR else [_plain_host(h) for _, s in servers for h in s.hosts]
+    meshed = _every_sidecar(source) if listener.number is None else sidecar_hosts(source, listener.number)
+    for name, virtual_host in meshed.items():
+        if not any(host_matches(pattern, host_of(name.encode()).decode()) for pattern in admitted):
+            hosts.setdefault(name, virtual_host)
+    return _table(
+        Role.GATEWAY if "*" in admitted else Role.SIDECAR, listener.number or _HTTP_PORT, hosts, source, admitted
+    )
+
+
+def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]) -> dict[str, VirtualHost]:
+    """The virtual hosts of gateway servers: routes of all VirtualServices of a host, catch-alls moved last."""
+    routes: dict[str, list[tuple[Route, bool]]] = {}
+    about: dict[str, tuple[int, bool]] = {}
+    for gateway, server in servers:
+        port = server.port.number if server.port else _HTTP_PORT
+        redirects = bool(server.tls and server.tls.https_redirect)
+        name = f"{gateway.metadata.namespace or DEFAULT_NAMESPACE}/{gateway.metadata.name}"
+        context = source.context(Role.GATEWAY, port, name)
+        for vs in source.virtual_services:
+            if name not in vs.spec.gateways or not is_visible(
+                vs.spec.export_to, namespace_of(vs), source.proxy.namespace
+            ):
+                continue
+            compiled: list[tuple[Route, bool]] | None = None
+            for host in _admitted_hosts(gateway, server, vs):
+                if about.setdefault(host, (port, redirects))[0] != port:
+                    continue
+                compiled = compile_rules(vs, context) if compiled is None else compiled
+                routes.setdefault(host, []).extend(compiled)
+        if redirects:
+            for host in map(_plain_host, server.hosts):
+                about.setdefault(host, (port, redirects))
+                routes.setdefault(host, [])
+    return {
+        host: VirtualHost(host, catch_alls_last(listed), Role.GATEWAY, *about[host])
+        for host, listed in routes.items()
+        if listed or about[host][1]
+    }
+
+
+def _servers(source: TableSource, port: int | None) -> list[tuple[Gateway, Server]]:
+    """The HTTP servers of the gateways that select the proxy, by port; a proxy without labels is selected by all."""
+    labels = source.proxy.labels
+    listed = [
+        (gateway, server)
+        for gateway in source.gateways
+        if not labels or selects(gateway.spec.selector, labels)
+        for server in gateway.spec.servers
+        if server.port and server.port.protocol.upper() in _HTTP_SERVERS and port in (None, server.port.number)
+    ]
+    return sorted(listed, key=lambda entry: entry[1].port.number if entry[1].port else 0)
+
+
+def _admitted_hosts(gateway: Gateway, server: Server, vs: VirtualService) -> Iterable[str]:
+    """The intersection of a server's hosts and a VirtualService's, the narrower of each pair, in order, once."""
+    seen: dict[str, None] = {}
+    for host in vs.spec.hosts:
+        for entry in server.hosts:
+            namespace, _, pattern = entry.rpartition("/")
+            if namespace == ".":
+                namespace = gateway.metadata.namespace or DEFAULT_NAMESPACE
+            if namespace not in ("", "*", namespace_of(vs)):
+                continue
+            common = narrower(pattern.lower(), host)
+            if common is not None:
+                seen[common] = None
+    return seen
+
+
+def _plain_host(entry: str) -> str:
+    return entry.rpartition("/")[2].lower()
+
+
+def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
+    """The virtual hosts of a sidecar's outbound listener: what the oldest VirtualService of a host says, alone."""
+    context = source.context(Role.SIDECAR, port, MESH_GATEWAY)
+    services = [
+        service
+        for service in source.registry.visible_to(source.proxy.namespace)
+        if (own := service.port(port)) is not None and own.is_http
+    ]
+    meshed = [
+        vs
+        for vs in source.virtual_services
+        if MESH_GATEWAY in vs.spec.gateways and is_visible(vs.spec.export_to, namespace_of(vs), source.proxy.namespace)
+    ]
+    hosts: dict[str, VirtualHost] = {}
+    for service in services:
+        vs = _governing(service.host, meshed)
+        routes = tuple(route for route, _ in compile_rules(vs, context)) if vs else ()
+        virtual_host = VirtualHost(service.host, routes or (default_route(service, context),), Role.SIDECAR, port)
+        for domain in _domains(service, source.proxy):
+            hosts.setdefault(domain, virtual_host)
+    if port == _HTTP_PORT:
+        known = {service.host for service in source.registry.by_host.values()}
+        for vs in meshed:
+            for host in vs.spec.hosts:
+                if host not in known and host not in hosts:
+                    routes = tuple(route for route, _ in compile_rules(vs, context))
+                    if routes:
+                        hosts[host] = VirtualHost(host, routes, Role.SIDECAR, port)
+    return hosts
+
+
+def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
+    """Every outbound listener in one: a host without a port is on the first HTTP port of its service."""
+    ports = {
+        port.number: None
+        for service in source.registry.visible_to(source.proxy.namespace)
+        for port in service.ports
+        if port.is_http
+    }
+    by_port = {number: sidecar_hosts(source, number) for number in (*ports, _HTTP_PORT)}
+    first_port = {
+        domain: next(port.number for port in service.ports if port.is_http)
+        for service in source.registry.visible_to(source.proxy.namespace)
+        if any(port.is_http for port in service.ports)
+        for domain in _domains(service, source.proxy)
+    }
+    hosts: dict[str, VirtualHost] = {}
+    for number, virtual_hosts in by_port.items():
+        for domain, virtual_host in virtual_hosts.items():
+            if first_port.get(domain, _HTTP_PORT) == number:
+                hosts[domain] = virtual_host
+            if not domain.startswith("*"):
+                hosts.setdefault(f"{domain}:{number}", virtual_host)
+    return hosts
+
+
+def _governing(host: str, services: list[VirtualService]) -> VirtualService | None:
+    """The VirtualService that owns a host: an exact name before the longest wildcard, older before younger."""
+    best: tuple[tuple[bool, int], VirtualService] | None = None
+    for vs in services:
+        for pattern in vs.spec.hosts:
+            rank = specificity(pattern)
+            if host_matches(pattern, host) and (best is None or rank > best[0]):
+                best = (rank, vs)
+    return best[1] if best else None
+
+
+def _domains(service: MeshService, proxy: Identity) -> Iterable[str]:
+    """The names by which a proxy's workload may call a service."""
+    if not service.short_name:
+        return (service.host, *service.addresses)
+    short, namespace = service.short_name, service.namespace
+    bare = (short,) if namespace == proxy.namespace else ()
+    qualified = f"{short}.{namespace}"
+    return (service.host, f"{service.host}.", *bare, f"{qualified}.svc", qualified, *service.addresses)
+
+
+def _table(
+    role: Role, port: int, hosts: Mapping[str, VirtualHost], source: TableSource, admitted: Iterable[str] = ()
+) -> RouteTable:
+    patterns = tuple(admitted)
+    unknown = None if role is Role.GATEWAY else _outside(port, source)
+
+    def fallback(authority: bytes) -> VirtualHost | None:
+        host = host_of(authority).decode("latin-1")
+        return None if any(host_matches(pattern, host) for pattern in patterns) else unknown
+
+    wildcards = {name[1:]: host for name, host in hosts.items() if name.startswith("*.")}
+    return RouteTable(
+        role=role,
+        port=port,
+        exact={name.encode(): host for name, host in hosts.items() if not name.startswith("*")},
+        suffixes=tuple((suffix.encode(), wildcards[suffix]) for suffix in sorted(wildcards, key=len, reverse=True)),
+        star=hosts.get("*"),
+        fallback=None if unknown is None else fallback,
+    )
+
+
+def _outside(port: int, source: TableSource) -> VirtualHost:
+    """What a sidecar does with hosts that the registry doesn't know."""
+    if source.mesh.is_registry_only:
+        route = Route("block_all", reply=FixedReply(502), simple=False)
+        return VirtualHost("block_all", (route,), Role.SIDECAR, port)
+    tail = tail_of(PASSTHROUGH_CLUSTER, None, NO_RETRIES)
+    route = Route("allow_any", destination=RouteDestination(PASSTHROUGH_CLUSTER, tail))
+    return VirtualHost("allow_any", (route,), Role.SIDECAR, port)

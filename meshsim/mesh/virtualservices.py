@@ -1,0 +1,171 @@
+"""VirtualServices made ready for routing: names written out, delegates merged into their roots."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from meshsim.api.meta import Key
+from meshsim.api.networking import (
+    MESH_GATEWAY,
+    Destination,
+    HttpMatch,
+    HttpRoute,
+    StringMatch,
+    VirtualService,
+)
+from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, qualified_gateway, qualified_host
+
+
+def namespace_of(vs: VirtualService) -> str:
+    """The namespace, `default` when the object names none."""
+    return vs.metadata.namespace or DEFAULT_NAMESPACE
+
+
+def ready(services: Iterable[VirtualService]) -> list[VirtualService]:
+    """The VirtualServices with hosts of their own, every name qualified, every delegate merged in."""
+    qualified = [_qualified(vs) for vs in services]
+    delegates = {Key(namespace_of(vs), vs.metadata.name): vs for vs in qualified if not vs.spec.hosts}
+    return [_with_delegates(vs, delegates) for vs in qualified if vs.spec.hosts]
+
+
+def _qualified(vs: VirtualService) -> VirtualService:
+    namespace = namespace_of(vs)
+    gateways = tuple(qualified_gateway(name, namespace) for name in vs.spec.gateways) or (MESH_GATEWAY,)
+    spec = replace(
+        vs.spec,
+        hosts=tuple(qualified_host(host, namespace) for host in vs.spec.hosts),
+        gateways=gateways,
+        http=tuple(_qualified_rule(rule, namespace) for rule in vs.spec.http),
+    )
+    return replace(vs, spec=spec)
+
+
+def _qualified_rule(rule: HttpRoute, namespace: str) -> HttpRoute:
+    def qualified(destination: Destination) -> Destination:
+        return replace(destination, host=qualified_host(destination.host, namespace))
+
+    return replace(
+        rule,
+        match=tuple(
+            replace(match, gateways=tuple(qualified_gateway(name, namespace) for name in match.gateways))
+            for match in rule.match
+        ),
+        route=tuple(replace(entry, destination=qualified(entry.destination)) for entry in rule.route),
+        mirror=qualified(rule.mirror) if rule.mirror else None,
+        mirrors=tuple(replace(mirror, destination=qualified(mirror.destination)) for mirror in rule.mirrors),
+    )
+
+
+def _with_delegates(root: VirtualService, delegates: dict[Key, VirtualService]) -> VirtualService:
+    if not any(rule.delegate for rule in root.spec.http):
+        return root
+    rules: list[HttpRoute] = []
+    for rule in root.spec.http:
+        if rule.delegate is None:
+            rules.append(rule)
+            continue
+        key = Key(rule.delegate.namespace or namespace_of(root), rule.delegate.name)
+        delegate = delegates.get(key)
+        # A delegate that is missing or not exported takes only this rule away.
+        if delegate is not None and is_visible(delegate.spec.export_to, key.namespace, namespace_of(root)):
+            rules.extend(merged for own in delegate.spec.http if (merged := _merged_rule(rule, own)) is not None)
+    return replace(root, spec=replace(root.spec, http=tuple(rules)))
+
+
+def _merged_rule(root: HttpRoute, own: HttpRoute) -> HttpRoute | None:
+    """A delegate's rule under its root's; whole objects are inherited, matches are ANDed. None on a conflict."""
+    match = _merged_matches(root.match, own.match)
+    if match is None:
+        return None
+    mirrored = own.mirror is not None or own.mirrors
+    return replace(
+        own,
+        name=_joined(root.name, own.name),
+        match=match,
+        rewrite=own.rewrite or root.rewrite,
+        direct_response=own.direct_response or root.direct_response,
+        timeout=own.timeout or root.timeout,
+        retries=own.retries or root.retries,
+        fault=own.fault or root.fault,
+        mirror=own.mirror if mirrored else root.mirror,
+        mirrors=own.mirrors if mirrored else root.mirrors,
+        mirror_percentage=own.mirror_percentage or root.mirror_percentage,
+        mirror_percent=root.mirror_percent if own.mirror_percent is None else own.mirror_percent,
+        cors_policy=own.cors_policy or root.cors_policy,
+        headers=own.headers or root.headers,
+    )
+
+
+def _merged_matches(root: tuple[HttpMatch, ...], own: tuple[HttpMatch, ...]) -> tuple[HttpMatch, ...] | None:
+    if not root or not own:
+        return own or root
+    merged: list[HttpMatch] = []
+    for match in own:
+        compatible = [_merged_match(outer, match) for outer in root if not _conflict(outer, match)]
+        if not compatible:
+            return None
+        merged += compatible
+    return tuple(merged)
+
+
+def _merged_match(root: HttpMatch, own: HttpMatch) -> HttpMatch:
+    return replace(
+        own,
+        name=_joined(root.name, own.name),
+        uri=own.uri or root.uri,
+        scheme=own.scheme or root.scheme,
+        method=own.method or root.method,
+        authority=own.authority or root.authority,
+        headers={**root.headers, **own.headers},
+        without_headers={**root.without_headers, **own.without_headers},
+        query_params={**root.query_params, **own.query_params},
+        port=own.port or root.port,
+        source_labels={**root.source_labels, **own.source_labels},
+        source_namespace=own.source_namespace or root.source_namespace,
+        gateways=own.gateways or root.gateways,
+    )
+
+
+def _joined(root: str, own: str) -> str:
+    return f"{root}-{own}" if root and own else root or own
+
+
+def _conflict(root: HttpMatch, own: HttpMatch) -> bool:
+    pairs: list[tuple[StringMatch | None, StringMatch | None]] = [
+        (root.uri, own.uri),
+        (root.scheme, own.scheme),
+        (root.method, own.method),
+        (root.authority, own.authority),
+    ]
+    for outer, inner in (
+        (root.headers, own.headers),
+        (root.without_headers, own.without_headers),
+        (root.query_params, own.query_params),
+    ):
+        pairs += [(outer.get(name), condition) for name, condition in inner.items()]
+    return (
+        any(_texts_conflict(outer, inner) for outer, inner in pairs)
+        or root.ignore_uri_case != own.ignore_uri_case
+        or _differ(root.port, own.port)
+        or _differ(root.source_namespace, own.source_namespace)
+        or any(root.source_labels.get(name, value) != value for name, value in own.source_labels.items())
+        or bool(root.gateways and not set(own.gateways) <= set(root.gateways))
+    )
+
+
+def _differ(root: int | str, own: int | str) -> bool:
+    return bool(root and own and root != own)
+
+
+def _texts_conflict(root: StringMatch | None, own: StringMatch | None) -> bool:
+    """A regex on either side stands beside nothing; else the delegate's text lies within the root's."""
+    if root is None or own is None:
+        return False
+    if (root.regex and not own.is_presence) or (own.regex and not root.is_presence):
+        return True
+    if root.exact:
+        return own.exact != root.exact
+    if root.prefix:
+        inner = own.exact or own.prefix or ""
+        return bool(inner) and not inner.startswith(root.prefix)
+    return False

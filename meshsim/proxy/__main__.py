@@ -1,0 +1,146 @@
+"""`python -m meshsim.proxy`: the data plane's process."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from meshsim.api.decode import FieldError, decode, read_documents
+from meshsim.kit.durations import DurationError, parse_duration
+from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
+from meshsim.kit.plane import Plane, add_plane_flags, run_plane
+from meshsim.mesh.clusters import ClusterDefaults
+from meshsim.mesh.compile import ProxySpec
+from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
+from meshsim.proxy.server import Address, ProxyOptions, ProxyServer
+from meshsim.proxy.settings import DEFAULT_MAX_HEAD_BYTES, Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the proxy; returns the exit code."""
+    flags = _parser().parse_args(arguments)
+
+    async def serve(plane: Plane) -> None:
+        await ProxyServer(_options(flags), plane).run()
+
+    return run_plane(serve, flags)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="meshsim proxy", description="Route HTTP as an Istio gateway and sidecar do.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--api", metavar="URL", help="Kubernetes API to watch")
+    source.add_argument("-f", dest="path", type=Path, metavar="FILE|DIR", help="YAML to read and follow instead")
+    parser.add_argument("--port", type=int, default=8080, help="traffic (default %(default)s, 0 takes a free one)")
+    parser.add_argument("--admin-port", type=int, default=15000, help="Envoy's admin pages (default %(default)s)")
+    parser.add_argument("--stats-port", type=int, default=15020, help="metrics (default %(default)s)")
+    parser.add_argument(
+        "--listen", action="append", default=[], metavar="NUMBER=ADDR:PORT",
+        help="open another listener that has that number in the mesh (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--role", choices=[role.value for role in Role], default=Role.EITHER.value)
+    parser.add_argument("--namespace", default="default", help="the proxy's namespace (default %(default)s)")
+    parser.add_argument("--proxy-labels", default="", metavar="K=V,…", help="the proxy's labels")
+    parser.add_argument("--mesh-config", type=Path, metavar="FILE", help="Istio MeshConfig in YAML")
+    parser.add_argument("--seed", type=int, help="repeat the same draws")
+    parser.add_argument("--workers", type=int, default=1)
+    _add_limits(parser)
+    parser.add_argument(
+        "--access-log", choices=["text", "json"], help="write a line for each request to standard output"
+    )
+    parser.add_argument("--explain-headers", action="store_true", help="answer with x-meshsim-version, -pod and -route")
+    add_plane_flags(parser)
+    return parser
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    for name, default, what in (
+        ("header-timeout", None, "for a request's head"),
+        ("body-timeout", None, "for the next piece of a body, either side"),
+        ("idle-timeout", "1h", "for the next request on a connection"),
+        ("connect-timeout", "10s", "for a connection to a host"),
+        ("response-timeout", None, "for a response, on routes that name no timeout"),
+        ("drain-timeout", "30s", "for requests in flight when told to stop"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=_duration, default=None if default is None else _duration(default), metavar="DURATION",
+            help=f"{what} (default {default or 'none'})",
+        )  # fmt: skip
+    parser.add_argument("--max-connections", type=int, help="client connections (default no limit)")
+    parser.add_argument("--max-head-bytes", type=int, default=DEFAULT_MAX_HEAD_BYTES)
+    parser.add_argument("--accept-http10", action="store_true", help="serve HTTP/1.0 instead of answering 426")
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except DurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _options(flags: argparse.Namespace) -> ProxyOptions:
+    role = Role(flags.role)
+    further = [_listener(text) for text in flags.listen]
+    return ProxyOptions(
+        spec=ProxySpec(
+            proxy=Identity(flags.namespace, _labels(flags.proxy_labels)),
+            mesh=_mesh_config(flags.mesh_config),
+            listeners=(ListenerSpec(None, role), *(ListenerSpec(number, role) for number, _ in further)),
+            defaults=ClusterDefaults(connect_timeout_s=flags.connect_timeout),
+            timeout_s=flags.response_timeout,
+        ),
+        settings=Settings(
+            header_timeout_s=flags.header_timeout,
+            body_timeout_s=flags.body_timeout,
+            idle_timeout_s=flags.idle_timeout,
+            drain_timeout_s=flags.drain_timeout,
+            max_connections=flags.max_connections,
+            max_head_bytes=flags.max_head_bytes,
+            accepts_http10=flags.accept_http10,
+            explains=flags.explain_headers,
+        ),
+        listeners=(Address(flags.host, flags.port), *(address for _, address in further)),
+        admin=Address(flags.host, flags.admin_port),
+        stats=Address(flags.host, flags.stats_port),
+        api_url=flags.api or "",
+        path=flags.path,
+        seed=flags.seed,
+        access_log=flags.access_log or "",
+    )
+
+
+def _listener(text: str) -> tuple[int, Address]:
+    number, equals, address = text.partition("=")
+    host, colon, port = address.rpartition(":")
+    if not (equals and colon and number.isdigit() and port.isdigit()):
+        raise UsageError(f'--listen "{text}" is not NUMBER=ADDR:PORT, such as 9080=127.0.0.1:9080')
+    return int(number), Address(host, int(port))
+
+
+def _labels(text: str) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f'--proxy-labels "{text}" is not K=V,K=V')
+        labels[key] = value
+    return labels
+
+
+def _mesh_config(path: Path | None) -> MeshConfig:
+    if path is None:
+        return MeshConfig()
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    for document in read_documents(text, str(path)):
+        try:
+            return decode(MeshConfig, document.value)
+        except FieldError as error:
+            raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
+    return MeshConfig()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

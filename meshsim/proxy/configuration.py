@@ -1,0 +1,77 @@
+"""Publishing: changes are gathered for a moment, compiled into a snapshot and put in force whole."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from meshsim.kit.clock import LoopClock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snapshot
+from meshsim.mesh.registry import dns_names
+
+_GATHER_S: Final = 0.005
+_RESOLVE_EVERY_S: Final = 5.0
+
+Publish = Callable[[Snapshot], None]
+
+
+def warn(sentence: str) -> None:
+    """Say something on standard error that a person should know."""
+    print(f"meshsim proxy: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 - people read this
+
+
+class Publisher:
+    """Turns the latest objects into the snapshot in force."""
+
+    def __init__(self, spec: ProxySpec, publish: Publish, tasks: TaskOwner) -> None:
+        self._spec = spec
+        self._publish = publish
+        self._tasks = tasks
+        self._objects: Callable[[], MeshObjects] = MeshObjects
+        self._resolved: dict[str, tuple[str, ...]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._names: set[str] = set()
+
+    def follow(self, objects: Callable[[], MeshObjects]) -> None:
+        """Take the objects from there from now on."""
+        self._objects = objects
+        self.publish()
+
+    def changed(self) -> None:
+        """Something changed: publish in a moment, with whatever else changes until then."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_S, self.publish)
+
+    def publish(self) -> None:
+        """Compile and put in force, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        objects = self._objects()
+        names = dns_names(objects.service_entries)
+        if names != self._names:
+            self._names = names
+            self._tasks.start(self._resolve(names), "resolve")
+        self._publish(compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec))
+
+    async def resolve_again(self) -> None:
+        """Keep the addresses of DNS names fresh, for ever."""
+        clock = LoopClock()
+        while True:
+            await clock.sleep(_RESOLVE_EVERY_S)
+            await self._resolve(self._names)
+
+    async def _resolve(self, names: set[str]) -> None:
+        loop = asyncio.get_running_loop()
+        before = dict(self._resolved)
+        for name in sorted(names):
+            try:
+                found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+            except OSError:
+                continue
+            self._resolved[name] = tuple(sorted({str(address[4][0]) for address in found}))
+        if self._resolved != before:
+            self.changed()

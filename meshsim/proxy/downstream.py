@@ -1,0 +1,356 @@
+"""One client connection: reads requests one after the other, writes their responses in order."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from meshsim.http1.chunked import ChunkDecoder
+from meshsim.http1.errors import MessageError
+from meshsim.http1.fields import CHUNKED, RequestFields
+from meshsim.http1.grammar import END_OF_HEAD, REQUEST_HEAD, fault_of
+from meshsim.mesh.request import Request
+from meshsim.proxy.exchange import Exchange
+from meshsim.proxy.heads import peer_section, reason_of, status_line
+
+if TYPE_CHECKING:
+    from meshsim.proxy.engine import Engine
+
+_WRITE_HIGH_BYTES: Final = 64 * 1024
+_SCHEMES: Final = (b"http://", b"https://")
+
+
+class Downstream(asyncio.Protocol):
+    """The protocol of a client connection."""
+
+    __slots__ = (
+        "_addresses", "_decoder", "_exchange", "_held", "_is_closing", "_is_paused", "_left", "_lingers", "_tunnels",
+        "engine", "ip", "is_http10", "keeps_alive", "listener", "peer", "sent_bytes", "transport",
+    )  # fmt: skip
+
+    def __init__(self, engine: "Engine", listener: int) -> None:
+        self.engine = engine
+        self.listener = listener
+        self.transport: Any = None
+        self.ip = b""
+        self.peer = b""
+        self.keeps_alive = True
+        self.is_http10 = False
+        self.sent_bytes = 0
+        self._exchange: Exchange | None = None
+        self._held = bytearray()
+        self._left = 0
+        self._decoder: ChunkDecoder | None = None
+        self._is_closing = False
+        self._is_paused = False
+        self._tunnels = False
+        self._lingers = False
+        self._addresses: dict[str, str] = {}
+
+    # The loop's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        engine = self.engine
+        remote = transport.get_extra_info("peername") or ("", 0)
+        local = transport.get_extra_info("sockname") or ("", 0)
+        self.ip = str(remote[0]).encode()
+        self.peer = peer_section(self.ip)
+        self._addresses = {"remote": f"{remote[0]}:{remote[1]}", "local": f"{local[0]}:{local[1]}"}
+        self.transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
+        engine.connections.add(self)
+        if engine.header_timeouts is not None:
+            engine.header_timeouts.start(self, engine.now())
+        else:
+            engine.idle_timeouts.start(self, engine.now())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_closing = True
+        engine = self.engine
+        engine.connections.discard(self)
+        self._stop_waiting()
+        engine.lingering.stop(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.cancel()
+        engine.connection_closed()
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            if self._lingers:
+                return
+            if self._held:
+                self._held += data
+                if END_OF_HEAD not in self._held and len(self._held) <= self.engine.settings.max_head_bytes:
+                    return
+                data = bytes(self._held)
+                self._held.clear()
+            self._take_head(data)
+        elif self._tunnels:
+            exchange.received_bytes += len(data)
+            exchange.write_tunnel(data)
+        elif not exchange.request_done and not exchange.over:
+            self._take_body(exchange, data)
+        else:
+            # The next request came before this one's response: it waits its turn.
+            self._held += data
+            self.pause()
+
+    def _take_head(self, data: bytes) -> None:
+        head = REQUEST_HEAD.match(data)
+        settings = self.engine.settings
+        if head is None or head.end() > settings.max_head_bytes:
+            self._refuse_or_wait(data)
+            return
+        self._stop_waiting()
+        try:
+            fields = self.engine.request_memo.read(head[4])
+        except MessageError as error:
+            self._refuse(error)
+            return
+        self.is_http10 = head[3] == b"0"
+        if self.is_http10:
+            if not settings.accepts_http10:
+                self._refuse(MessageError(426, "low_version"))
+                return
+            self.keeps_alive = fields.keep_alive
+        else:
+            self.keeps_alive = not fields.close
+        if self.engine.is_draining:
+            self.keeps_alive = False
+        self.sent_bytes = 0
+        request = self._request(head[1], head[2], fields)
+        if request is None:
+            return
+        exchange = Exchange(self, request, fields, head.end())
+        self._exchange = exchange
+        self._left = fields.length
+        if request.target[:1] != b"/":
+            self._reject(exchange)
+            return
+        if fields.length:
+            self._start_with_body(exchange, data[head.end() :])
+            return
+        if len(data) > head.end():
+            self._held += data[head.end() :]
+            self.pause()
+        exchange.start()
+
+    @staticmethod
+    def _reject(exchange: Exchange) -> None:
+        """OPTIONS of everything, and CONNECT: for no route."""
+        if exchange.request.target == b"*":
+            exchange.reject(404, "", "absolute_path_rejected")
+        else:
+            exchange.reject(404, "NR", "route_not_found")
+
+    def _start_with_body(self, exchange: Exchange, rest: bytes) -> None:
+        if self._left == CHUNKED:
+            self._decoder = ChunkDecoder()
+        exchange.start()
+        if rest and not exchange.over:
+            self._take_body(exchange, rest)
+
+    def _request(self, method: bytes, target: bytes, fields: RequestFields) -> Request | None:
+        """The request, when it can be routed; otherwise it has been answered."""
+        authority = fields.host or b""
+        if target[:1] == b"/":
+            if fields.host is None and not self.is_http10:
+                self._refuse(MessageError(400, "missing_host_header"), has_body=False)
+                return None
+        elif target.startswith(_SCHEMES):
+            authority, target = _split_absolute(target)
+        elif method == b"CONNECT":
+            self.keeps_alive = False
+            authority = target
+        elif target != b"*" or method != b"OPTIONS":
+            self._refuse(MessageError(400, "http1.codec_error"))
+            return None
+        if b"/" in authority or b"?" in authority or b"#" in authority:
+            self._refuse(MessageError(400, "http.invalid_authority"))
+            return None
+        return Request(method, self.engine.snapshot.normalise(target), authority, fields, b"http", self.ip)
+
+    def _take_body(self, exchange: Exchange, data: bytes) -> None:
+        exchange.received_bytes += len(data)
+        decoder = self._decoder
+        if decoder is not None:
+            try:
+                pieces = decoder.feed(data)
+            except MessageError as error:
+                exchange.refuse_body(error)
+                return
+            for piece in pieces:
+                exchange.on_body(piece)
+            if decoder.done:
+                self._body_complete(exchange, decoder.rest)
+            return
+        if len(data) <= self._left:
+            self._left -= len(data)
+            exchange.on_body(data)
+            rest = b""
+        else:
+            exchange.on_body(data[: self._left])
+            rest = data[self._left :]
+            self._left = 0
+        if not self._left:
+            self._body_complete(exchange, rest)
+
+    def _body_complete(self, exchange: Exchange, rest: bytes) -> None:
+        if rest:
+            self._held += rest
+            self.pause()
+        exchange.on_request_end()
+
+    def _refuse_or_wait(self, data: bytes) -> None:
+        """A head that didn't match: more of it may come, or it is wrong."""
+        limit = self.engine.settings.max_head_bytes
+        end = data.find(END_OF_HEAD)
+        if (end if end >= 0 else len(data)) > limit - len(END_OF_HEAD):
+            self._refuse(MessageError(431, "http1.headers_too_large"))
+        elif end >= 0 or _is_hopeless(data):
+            self._refuse(fault_of(data))
+        else:
+            self._held += data
+            headers = self.engine.header_timeouts
+            if headers is not None and not headers.has(self):
+                self.engine.idle_timeouts.stop(self)
+                headers.start(self, self.engine.now())
+
+    def _refuse(self, error: MessageError, *, has_body: bool = True) -> None:
+        """Answer a message that cannot be believed and close: where the next one starts nobody knows."""
+        self._stop_waiting()
+        self.engine.refused(error)
+        body = reason_of(error.status) if has_body else b""
+        typed = b"content-type: text/plain\r\n" if body else b""
+        server = b"server: istio-envoy\r\nconnection: close\r\n\r\n"
+        length = b"content-length: %d\r\n" % len(body)
+        self.transport.write(b"".join((status_line(error.status), length, typed, self.engine.date.get(), server, body)))
+        self._linger()
+
+    # The exchange's side.
+
+    def send(self, data: bytes) -> None:
+        """Write a part of the response."""
+        self.sent_bytes += len(data)
+        self.transport.write(data)
+
+    def pause(self) -> None:
+        """Take no more from the client for now."""
+        if not self._is_paused and not self._is_closing:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Take more again."""
+        if self._is_paused and not self._is_closing:
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def abort(self) -> None:
+        """Cut the connection: the client sees that the response is not whole."""
+        self._is_closing = True
+        self.transport.abort()
+
+    def become_tunnel(self) -> None:
+        """Bytes pass as they are from now on."""
+        self._tunnels = True
+        if self._held and self._exchange is not None:
+            held = bytes(self._held)
+            self._held.clear()
+            self._exchange.write_tunnel(held)
+        self.resume()
+
+    def exchange_over(self) -> None:
+        """The response is written: go on with the next request, or close."""
+        self._exchange = None
+        self._decoder = None
+        if self._is_closing:
+            return
+        if not self.keeps_alive or self._tunnels:
+            self._linger()
+            return
+        if self._held:
+            # On the loop's next turn, so that a long pipeline doesn't nest.
+            self.engine.loop.call_soon(self._next_request)
+            return
+        self._wait_for_request()
+
+    def _next_request(self) -> None:
+        if not self._is_idle() or self._is_closing or not self._held:
+            return
+        data = bytes(self._held)
+        self._held.clear()
+        self.resume()
+        self._take_head(data)
+        if self._is_idle() and not self._lingers:
+            self._wait_for_request()
+
+    def _is_idle(self) -> bool:
+        return self._exchange is None
+
+    def _wait_for_request(self) -> None:
+        engine = self.engine
+        engine.idle_timeouts.stop(self)
+        engine.idle_timeouts.start(self, engine.now())
+        self.resume()
+
+    def _stop_waiting(self) -> None:
+        engine = self.engine
+        engine.idle_timeouts.stop(self)
+        if engine.header_timeouts is not None:
+            engine.header_timeouts.stop(self)
+
+    def _linger(self) -> None:
+        """Close: after what is written has left, and without a reset that would take it from the client."""
+        self._lingers = True
+        self._held.clear()
+        if self._is_closing:
+            return
+        self.resume()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.engine.lingering.start(self, self.engine.now())
+
+    def close(self) -> None:
+        """Close now."""
+        self._is_closing = True
+        self.transport.close()
+
+    def drain(self) -> None:
+        """Close if no exchange is in flight; else after it."""
+        if self._exchange is None:
+            self.close()
+        else:
+            self.keeps_alive = False
+
+    def address(self, name: str) -> str | None:
+        """An address of the connection, by its command operator's name."""
+        which = "remote" if "REMOTE" in name else "local"
+        if not name.startswith("DOWNSTREAM_") or "ADDRESS" not in name:
+            return None
+        address = self._addresses[which]
+        return address.rpartition(":")[0] if name.endswith("WITHOUT_PORT") else address
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.pause_response()
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.resume_response()
+
+
+def _split_absolute(target: bytes) -> tuple[bytes, bytes]:
+    """Authority and origin form of an absolute target."""
+    rest = target.partition(b"://")[2]
+    for index, byte in enumerate(rest):
+        if byte in b"/?#":
+            path = rest[index:]
+            return rest[:index], path if path[:1] == b"/" else b"/" + path
+    return rest, b"/"
+
+
+def _is_hopeless(data: bytes) -> bool:
+    """Whether no further bytes can make a request of these: the first line is complete and wrong."""
+    line, newline, _ = data.partition(b"\n")
+    return bool(newline) and REQUEST_HEAD.match(line + b"\n\r\n") is None

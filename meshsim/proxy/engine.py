@@ -1,0 +1,150 @@
+"""What every exchange of a proxy shares: the snapshot in force, the living clusters, chance, time, counters."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from meshsim.http1.errors import MessageError
+from meshsim.http1.fields import FieldsMemo, read_request_fields, read_response_fields
+from meshsim.kit.chance import draws
+from meshsim.kit.clock import LoopClock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.clusters import ClusterPlan
+from meshsim.mesh.compile import Snapshot
+from meshsim.mesh.registry import Workload
+from meshsim.mesh.retry import Reset
+from meshsim.proxy.cluster import Cluster, Host
+from meshsim.proxy.downstream import Downstream
+from meshsim.proxy.exchange import Exchange
+from meshsim.proxy.heads import DateLine, RequestIds
+from meshsim.proxy.report import ExchangeContext
+from meshsim.proxy.settings import Settings
+from meshsim.proxy.timeouts import TimeoutQueue
+from meshsim.proxy.upstream import Upstream
+from meshsim.telemetry.istio import NO_WORKLOAD, RequestMetrics
+
+GATEWAY_WORKLOAD: Final = Workload(
+    "istio-ingressgateway", "istio-system", "istio-ingressgateway", "unknown", "istio-ingressgateway", "latest"
+)
+_SWEEP_S: Final = 0.25
+_LINGER_S: Final = 1.0
+
+
+class Engine:
+    """The state of a proxy process."""
+
+    def __init__(
+        self, settings: Settings, tasks: TaskOwner, *, seed: int | None = None, sidecar: Workload = NO_WORKLOAD
+    ) -> None:
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.now: Callable[[], float] = self.loop.time
+        self.snapshot = Snapshot()
+        self.clusters: dict[str, Cluster] = {}
+        self.split = draws(seed, "split")
+        self.chance = draws(seed, "fault")
+        self.backoff = draws(seed, "backoff")
+        self._balance = partial(draws, seed)
+        self.metrics = RequestMetrics()
+        self.sources = {True: GATEWAY_WORKLOAD, False: sidecar}
+        self.request_ids = RequestIds()
+        self.date = DateLine(self.loop)
+        self.request_memo = FieldsMemo(read_request_fields)
+        self.response_memo = FieldsMemo(read_response_fields)
+        self.connections: set[Downstream] = set()
+        self.is_draining = False
+        self.drained = asyncio.Event()
+        self.refusals: dict[tuple[int, str], int] = {}
+        self.access_log: Callable[[ExchangeContext], None] | None = None
+        header_s = settings.header_timeout_s
+        self.header_timeouts = None if header_s is None else TimeoutQueue(self.loop, header_s, Downstream.close)
+        self.idle_timeouts = TimeoutQueue(self.loop, settings.idle_timeout_s, Downstream.close)
+        self.lingering = TimeoutQueue(self.loop, _LINGER_S, Downstream.close)
+        self._response_timeouts: dict[float, TimeoutQueue[Exchange]] = {}
+        self._per_try_timeouts: dict[float, TimeoutQueue[Exchange]] = {}
+        self._tasks = tasks
+
+    def response_timeouts(self, duration_s: float) -> TimeoutQueue[Exchange]:
+        """Exchanges whose route allows that long."""
+        queue = self._response_timeouts.get(duration_s)
+        if queue is None:
+            queue = TimeoutQueue(self.loop, duration_s, Exchange.on_response_timeout)
+            self._response_timeouts[duration_s] = queue
+        return queue
+
+    def per_try_timeouts(self, duration_s: float) -> TimeoutQueue[Exchange]:
+        """Exchanges whose route allows that long for an attempt."""
+        queue = self._per_try_timeouts.get(duration_s)
+        if queue is None:
+            queue = self._per_try_timeouts[duration_s] = TimeoutQueue(
+                self.loop, duration_s, Exchange.on_per_try_timeout
+            )
+        return queue
+
+    def refused(self, error: MessageError) -> None:
+        """Count a message that was no acceptable request."""
+        key = (error.status, error.details)
+        self.refusals[key] = self.refusals.get(key, 0) + 1
+
+    def drain(self) -> None:
+        """Let exchanges in flight finish; close connections as soon as they have none."""
+        self.is_draining = True
+        for connection in list(self.connections):
+            connection.drain()
+        self.connection_closed()
+
+    def connection_closed(self) -> None:
+        """A client connection is gone; the last one ends a drain."""
+        if self.is_draining and not self.connections:
+            self.drained.set()
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Put a snapshot in force, whole. Exchanges in flight keep the route and cluster they began with."""
+        for name, plan in snapshot.clusters.items():
+            cluster = self.clusters.get(name)
+            if cluster is None:
+                self.clusters[name] = self._cluster(plan)
+            elif cluster.plan is not plan:
+                cluster.update(plan)
+        for name in [name for name in self.clusters if name not in snapshot.clusters]:
+            self.clusters.pop(name).retire()
+        self.snapshot = snapshot
+
+    def _cluster(self, plan: ClusterPlan) -> Cluster:
+        return Cluster(plan, self._balance(f"balance/{plan.name}"), self.now, self._dial, self._refresh_later)
+
+    def _refresh_later(self, cluster: Cluster, wait_s: float) -> None:
+        self.loop.call_later(wait_s, cluster.refresh)
+
+    def _dial(self, host: Host) -> None:
+        self._tasks.start(self._connect(host), f"dial {host.address}")
+
+    async def _connect(self, host: Host) -> None:
+        timeout_s = host.cluster.plan.limits.connect_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, upstream = await self.loop.create_connection(
+                    lambda: Upstream(host, self.response_memo), host.endpoint.ip, host.endpoint.port
+                )
+        except TimeoutError:
+            host.dial_failed(Reset.CONNECTION_TIMEOUT)
+        except OSError:
+            host.dial_failed(Reset.CONNECTION_FAILURE)
+        else:
+            upstream.connected()
+
+    async def sweep(self) -> None:
+        """Close upstream connections that were idle too long; give ejected hosts their chance. Runs for ever."""
+        looked_at: dict[str, float] = {}
+        clock = LoopClock()
+        while True:
+            await clock.sleep(_SWEEP_S)
+            now = self.now()
+            for cluster in list(self.clusters.values()):
+                cluster.close_idle(now - cluster.plan.limits.idle_timeout_s)
+            for cluster in list(self.clusters.values()):
+                policy = cluster.plan.outlier
+                if policy is not None and now - looked_at.get(cluster.name, 0.0) >= policy.interval_s:
+                    looked_at[cluster.name] = now
+                    cluster.look_at_ejected()

@@ -1,0 +1,152 @@
+"""Heads as they are sent on: what Envoy's connection manager adds, strips and overwrites, each way."""
+
+import asyncio
+from binascii import hexlify
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from os import urandom
+from typing import Final
+
+from meshsim.http1.fields import CHUNKED, Line, RequestFields, ResponseFields
+
+_STRIPPED: Final = frozenset(
+    b"x-envoy-" + name
+    for name in (
+        b"retry-on", b"retry-grpc-on", b"max-retries", b"retriable-status-codes", b"retriable-header-names",
+        b"upstream-rq-timeout-ms", b"upstream-rq-per-try-timeout-ms", b"upstream-alt-stat-name",
+        b"upstream-stream-duration-ms", b"hedge-on-per-try-timeout", b"expected-rq-timeout-ms", b"original-path",
+        b"original-host", b"internal", b"decorator-operation", b"attempt-count", b"force-trace", b"ip-tags",
+        b"downstream-service-cluster", b"downstream-service-node", b"is-timeout-retry",
+    )
+) | {b"x-forwarded-client-cert"}  # fmt: skip
+_GATEWAY_OWNED: Final = frozenset(
+    (b"x-forwarded-for", b"x-forwarded-proto", b"x-request-id", b"x-envoy-external-address")
+)
+_NOT_PASSED_DOWN: Final = frozenset((b"server", b"x-envoy-upstream-service-time"))
+
+SERVER_GATEWAY: Final = b"istio-envoy"
+SERVER_SIDECAR: Final = b"envoy"
+
+
+def reason_of(status: int) -> bytes:
+    """The standard reason phrase, `Unknown` for a status that has none."""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b"Unknown"
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a response."""
+    line = _STATUS_LINES.get(status)
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason_of(status)) if line is None else line
+
+
+_STATUS_LINES: Final = {status: b"HTTP/1.1 %d %b\r\n" % (status, reason_of(status)) for status in range(200, 600)}
+
+
+def written(lines: Iterable[Line]) -> bytes:
+    """Header lines as they stand on the wire."""
+    return b"".join([b"%b: %b\r\n" % line for line in lines])
+
+
+class RequestSection:
+    """The headers of requests with the same fields, as one role sends them on.
+
+    `head` is everything up to what differs with each request: it ends in `x-forwarded-for: ` (gateway) or
+    `x-request-id: ` (sidecar). `request_id` is the client's own, which a sidecar keeps.
+    """
+
+    __slots__ = ("forwarded_for", "head", "lines", "request_id")
+
+    def __init__(self, lines: list[Line], head: bytes, request_id: bytes, forwarded_for: bytes) -> None:
+        self.lines = lines
+        self.head = head
+        self.request_id = request_id
+        self.forwarded_for = forwarded_for
+
+
+def request_section(fields: RequestFields, *, is_gateway: bool) -> RequestSection:
+    """What a role forwards of these fields; derived once for equal fields."""
+    known = fields.forward.get(is_gateway)
+    if isinstance(known, RequestSection):
+        return known
+    owned = _GATEWAY_OWNED if is_gateway else (b"x-request-id",)
+    lines = [line for line in fields.lines if line[0] not in _STRIPPED and line[0] not in owned]
+    if fields.length == CHUNKED:
+        lines.append((b"transfer-encoding", b"chunked"))
+    forwarded_for = b",".join(fields.values(b"x-forwarded-for"))
+    if is_gateway:
+        prefix = forwarded_for + b"," if forwarded_for else b""
+        section = RequestSection(lines, written(lines) + b"x-forwarded-for: " + prefix, b"", forwarded_for)
+    else:
+        if not fields.values(b"x-forwarded-proto"):
+            lines.append((b"x-forwarded-proto", b"http"))
+        own_id = fields.first(b"x-request-id")
+        section = RequestSection(lines, written(lines) + b"x-request-id: ", own_id, forwarded_for)
+    fields.forward[is_gateway] = section
+    return section
+
+
+def peer_section(ip: bytes) -> bytes:
+    """What a gateway says of its client, between `x-forwarded-for: ` and the request id."""
+    return ip + b"\r\nx-forwarded-proto: http\r\nx-envoy-external-address: " + ip + b"\r\nx-request-id: "
+
+
+def response_section(fields: ResponseFields) -> tuple[bytes, bool]:
+    """The headers of a response that are passed down, and whether a date is among them; derived once."""
+    section = fields.forward
+    if section is None:
+        section = fields.forward = (written(response_lines(fields)), bool(fields.values(b"date")))
+    return section
+
+
+def response_lines(fields: ResponseFields) -> list[Line]:
+    """The headers of a response that are passed down."""
+    return [line for line in fields.lines if line[0] not in _NOT_PASSED_DOWN]
+
+
+class RequestIds:
+    """Random UUIDs, the random bytes drawn in batches."""
+
+    __slots__ = ("_at", "_hex")
+
+    def __init__(self) -> None:
+        self._hex = b""
+        self._at = 0
+
+    def next(self) -> bytes:
+        """A new one, version 4."""
+        at = self._at
+        if at >= len(self._hex):
+            self._hex = hexlify(urandom(4096))
+            at = 0
+        self._at = at + 32
+        text = self._hex
+        return b"%b-%b-4%b-a%b-%b" % (
+            text[at : at + 8],
+            text[at + 8 : at + 12],
+            text[at + 13 : at + 16],
+            text[at + 17 : at + 20],
+            text[at + 20 : at + 32],
+        )
+
+
+class DateLine:
+    """`date: …`, formed at most once a second."""
+
+    __slots__ = ("_line", "_loop", "_until")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._line = b""
+        self._until = 0.0
+
+    def get(self) -> bytes:
+        """The header line of now."""
+        now = self._loop.time()
+        if now >= self._until:
+            self._until = now + 0.5
+            self._line = datetime.now(UTC).strftime("date: %a, %d %b %Y %H:%M:%S GMT\r\n").encode()
+        return self._line

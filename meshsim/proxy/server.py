@@ -1,0 +1,151 @@
+"""A proxy process: opens its ports, follows its configuration, drains when told to stop."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from meshsim.client.http import HttpApi
+from meshsim.kit.errors import StartError
+from meshsim.kit.plane import Plane
+from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.compile import ProxySpec
+from meshsim.mesh.registry import Workload
+from meshsim.proxy.admin import Admin
+from meshsim.proxy.configuration import Publisher, warn
+from meshsim.proxy.downstream import Downstream
+from meshsim.proxy.engine import Engine
+from meshsim.proxy.settings import Settings
+from meshsim.proxy.sources import ApiSource, FileSource
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyOptions:
+    """Everything a proxy is started with. `listeners` are in the order of `spec.listeners`."""
+
+    spec: ProxySpec
+    settings: Settings
+    listeners: tuple[Address, ...]
+    admin: Address
+    stats: Address
+    api_url: str = ""
+    path: Path | None = None
+    seed: int | None = None
+    access_log: str = ""
+
+
+class ProxyServer:
+    """The parts of a proxy, wired."""
+
+    def __init__(self, options: ProxyOptions, plane: Plane) -> None:
+        self._options = options
+        self._plane = plane
+
+    async def run(self) -> None:
+        """Serve until the plane stops. Raises StartError for a busy port or an unreadable file."""
+        options = self._options
+        async with contextlib.AsyncExitStack() as stack:
+            tasks = await stack.enter_async_context(TaskOwner(_told))
+            engine = Engine(options.settings, tasks, seed=options.seed, sidecar=_own_workload(options))
+            publisher = Publisher(options.spec, engine.publish, tasks)
+            await self._follow(stack, tasks, publisher)
+            servers = [await self._listen(engine, index) for index in range(len(options.listeners))]
+            bound = [server.sockets[0].getsockname() for server in servers]
+            listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
+            admin = Admin(engine, listeners, lambda: _stop_listening(servers, engine), self._plane.stopping.set)
+            admin_address = await _serve_pages(stack, admin.admin_app(), options.admin, "admin")
+            stats_address = await _serve_pages(stack, admin.stats_app(), options.stats, "stats")
+            tasks.start(engine.sweep(), "sweep")
+            tasks.start(publisher.resolve_again(), "resolve again")
+            admin.is_live = True
+            self._plane.ready(
+                {
+                    "traffic": f"{bound[0][0]}:{bound[0][1]}",
+                    "admin": admin_address,
+                    "stats": stats_address,
+                    **{
+                        f"listener/{spec.number}": f"{ip}:{port}"
+                        for spec, (ip, port) in zip(options.spec.listeners, bound, strict=True)
+                        if spec.number is not None
+                    },
+                }
+            )
+            await self._plane.stopping.wait()
+            await self._drain(servers, engine)
+
+    async def _follow(self, stack: contextlib.AsyncExitStack, tasks: TaskOwner, publisher: Publisher) -> None:
+        options = self._options
+        if options.path is not None:
+            files = FileSource(options.path, publisher.changed, warn)
+            publisher.follow(files.objects)
+            tasks.start(files.follow(), "follow files")
+            return
+        api = await stack.enter_async_context(HttpApi(options.api_url, user_agent="meshsim-proxy"))
+        source = ApiSource(api, publisher.changed, warn)
+        source.start(tasks)
+        publisher.follow(source.objects)
+
+    async def _listen(self, engine: Engine, index: int) -> asyncio.Server:
+        address = self._options.listeners[index]
+        try:
+            return await engine.loop.create_server(
+                lambda: Downstream(engine, index), address.host, address.port, backlog=1024, reuse_address=True
+            )
+        except OSError as error:
+            raise _cannot_listen(address, error) from None
+
+    async def _drain(self, servers: list[asyncio.Server], engine: Engine) -> None:
+        _stop_listening(servers, engine)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._options.settings.drain_timeout_s):
+                await engine.drained.wait()
+        for connection in list(engine.connections):
+            connection.abort()
+        for cluster in engine.clusters.values():
+            cluster.retire()
+
+
+def _stop_listening(servers: list[asyncio.Server], engine: Engine) -> None:
+    for server in servers:
+        server.close()
+    engine.drain()
+
+
+async def _serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, address: Address, name: str) -> str:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, address.host, address.port, shutdown_timeout=0.5)
+    try:
+        await site.start()
+    except OSError as error:
+        raise _cannot_listen(address, error, f" ({name})") from None
+    ip, port = runner.addresses[0][:2]
+    return f"{ip}:{port}"
+
+
+def _cannot_listen(address: Address, error: OSError, which: str = "") -> StartError:
+    return StartError(f"cannot listen on {address.host}:{address.port}{which}: {error.strerror or error}")
+
+
+def _own_workload(options: ProxyOptions) -> Workload:
+    labels, namespace = options.spec.proxy.labels, options.spec.proxy.namespace
+    app = labels.get("app", "")
+    if not app:
+        return Workload(namespace=namespace)
+    version = labels.get("version", "")
+    return Workload(app, namespace, app, version or "unknown", app, version or "latest")
+
+
+def _told(name: str, error: Exception) -> None:
+    warn(f"{name} failed: {error!r}")

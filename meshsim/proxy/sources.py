@@ -1,0 +1,201 @@
+"""Where the configuration comes from: a Kubernetes API, or files. Both say when something changed."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from meshsim.api.core import EndpointSlice, Pod, Service
+from meshsim.api.decode import FieldError, Object, Wire, decode, read_documents
+from meshsim.api.kinds import (
+    DESTINATION_RULE,
+    ENDPOINT_SLICE,
+    GATEWAY,
+    POD,
+    SERVICE,
+    SERVICE_ENTRY,
+    VIRTUAL_SERVICE,
+    Kind,
+    kind_named,
+)
+from meshsim.api.meta import HasMeta
+from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
+from meshsim.client.api import Api
+from meshsim.client.informer import Informer
+from meshsim.kit.clock import LoopClock
+from meshsim.kit.errors import InvalidManifestError, MeshsimError, StartError
+from meshsim.kit.tasks import TaskOwner
+from meshsim.kit.timestamps import to_rfc3339
+from meshsim.mesh.compile import MeshObjects
+
+T = TypeVar("T", bound=Wire)
+OnChange = Callable[[], None]
+Warn = Callable[[str], None]
+
+_TYPES: Final[dict[Kind, type[Any]]] = {
+    SERVICE: Service,
+    ENDPOINT_SLICE: EndpointSlice,
+    POD: Pod,
+    VIRTUAL_SERVICE: VirtualService,
+    DESTINATION_RULE: DestinationRule,
+    GATEWAY: Gateway,
+    SERVICE_ENTRY: ServiceEntry,
+}
+_POLL_S: Final = 0.2
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+class Source(Protocol):
+    """Objects that follow their origin."""
+
+    def objects(self) -> MeshObjects:
+        """The latest, without resolved names."""
+
+
+def mesh_objects(by_kind: Mapping[Kind, Iterable[Any]]) -> MeshObjects:
+    """Typed objects, sorted into what a compilation takes."""
+
+    def of(kind: Kind) -> tuple[Any, ...]:
+        return tuple(by_kind.get(kind, ()))
+
+    return MeshObjects(
+        services=of(SERVICE),
+        endpoint_slices=of(ENDPOINT_SLICE),
+        pods=of(POD),
+        virtual_services=of(VIRTUAL_SERVICE),
+        destination_rules=of(DESTINATION_RULE),
+        gateways=of(GATEWAY),
+        service_entries=of(SERVICE_ENTRY),
+    )
+
+
+class ApiSource:
+    """Watches a Kubernetes API. An object that cannot be read is said once and left out."""
+
+    def __init__(self, api: Api, on_change: OnChange, warn: Warn) -> None:
+        self._informers = {kind: Informer(api, kind) for kind in _TYPES}
+        self._warn = warn
+        self._typed: dict[tuple[Kind, str, str], tuple[str, HasMeta | None]] = {}
+        for informer in self._informers.values():
+            informer.on_change(lambda _: on_change())
+
+    def start(self, tasks: TaskOwner) -> None:
+        """Follow the API for ever."""
+        for kind, informer in self._informers.items():
+            tasks.start(informer.run(), f"watch {kind.plural}")
+
+    async def synced(self) -> None:
+        """Wait until everything was listed once."""
+        for informer in self._informers.values():
+            await informer.synced.wait()
+
+    def objects(self) -> MeshObjects:
+        """What the caches hold."""
+        return mesh_objects({kind: self._typed_of(kind, informer) for kind, informer in self._informers.items()})
+
+    def _typed_of(self, kind: Kind, informer: Informer) -> list[HasMeta]:
+        typed: list[HasMeta] = []
+        for obj in informer.all():
+            metadata = obj["metadata"]
+            key = (kind, metadata.get("namespace") or "", metadata["name"])
+            version = metadata.get("resourceVersion") or ""
+            known = self._typed.get(key)
+            if known is None or known[0] != version:
+                known = self._typed[key] = (version, self._read(kind, obj))
+            if known[1] is not None:
+                typed.append(known[1])
+        return typed
+
+    def _read(self, kind: Kind, obj: Object) -> HasMeta | None:
+        try:
+            read: HasMeta = decode(_TYPES[kind], obj)
+        except FieldError as error:
+            self._warn(f"{kind} {obj['metadata'].get('namespace')}/{obj['metadata']['name']} is left out: {error}")
+            return None
+        return read
+
+
+class FileSource:
+    """Reads YAML files and follows their changes. A broken edit is said and the old objects stay."""
+
+    def __init__(self, path: Path, on_change: OnChange, warn: Warn) -> None:
+        """Raises InvalidManifestError or StartError when the files cannot be read at first."""
+        self._path = path
+        self._on_change = on_change
+        self._warn = warn
+        self._stamp = self._look()
+        self._objects = read_mesh_files(self._files())
+
+    def objects(self) -> MeshObjects:
+        """What the files said when they were last right."""
+        return self._objects
+
+    async def follow(self) -> None:
+        """Look for changes, for ever."""
+        clock = LoopClock()
+        while True:
+            await clock.sleep(_POLL_S)
+            stamp = self._look()
+            if stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                self._objects = await asyncio.to_thread(read_mesh_files, self._files())
+            except MeshsimError as error:
+                self._warn(f"{error} (the configuration before this edit stays in force)")
+            else:
+                self._on_change()
+
+    def _files(self) -> list[Path]:
+        if self._path.is_dir():
+            return sorted(p for p in self._path.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
+        return [self._path]
+
+    def _look(self) -> tuple[tuple[str, int, int], ...]:
+        stamps = []
+        for path in self._files():
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            stamps.append((str(path), status.st_mtime_ns, status.st_size))
+        return tuple(stamps)
+
+
+def read_mesh_files(paths: Iterable[Path]) -> MeshObjects:
+    """The mesh's objects in YAML files, in their order: the first is the oldest; other kinds are left out.
+
+    Raises InvalidManifestError naming file:line:column, or StartError for a file that cannot be read.
+    """
+    by_kind: dict[Kind, list[HasMeta]] = {}
+    order = 0
+    for path in paths:
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        for document in read_documents(text, str(path)):
+            kind = kind_named(str(document.value.get("apiVersion")), str(document.value.get("kind")), _TYPES)
+            if kind is None:
+                continue
+            try:
+                typed = decode(_TYPES[kind], document.value)
+            except FieldError as error:
+                raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
+            by_kind.setdefault(kind, []).append(_aged(typed, order))
+            order += 1
+    return mesh_objects(by_kind)
+
+
+def _aged(obj: Any, order: int) -> HasMeta:
+    """Objects without a creation stamp are as old as their order in the files, in the namespace `default`."""
+    metadata = obj.metadata
+    aged = msgspec.structs.replace(
+        metadata,
+        namespace=metadata.namespace or "default",
+        creation_timestamp=metadata.creation_timestamp or to_rfc3339(float(order)),
+    )
+    result: HasMeta = msgspec.structs.replace(obj, metadata=aged)
+    return result

@@ -1,0 +1,78 @@
+"""The proxy's own counters as Envoy names them, and the text of its admin pages."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from meshsim.telemetry.exposition import Sample, exposition, sample
+
+if TYPE_CHECKING:
+    from meshsim.proxy.engine import Engine
+
+_CLUSTER_COUNTERS = (
+    ("envoy_cluster_upstream_rq_total", "rq_total"),
+    ("envoy_cluster_upstream_rq_retry", "retries"),
+    ("envoy_cluster_upstream_rq_retry_overflow", "retries_overflowed"),
+    ("envoy_cluster_upstream_rq_timeout", "timeouts"),
+    ("envoy_cluster_upstream_rq_pending_overflow", "overflowed"),
+    ("envoy_cluster_upstream_cx_total", "connections_total"),
+    ("envoy_cluster_upstream_cx_connect_fail", "connect_failures"),
+    ("envoy_cluster_upstream_cx_destroy_with_active_rq", "resets"),
+    ("envoy_cluster_outlier_detection_ejections_enforced_total", "ejections"),
+)
+_CLUSTER_GAUGES = (
+    ("envoy_cluster_upstream_rq_active", "active"),
+    ("envoy_cluster_upstream_rq_pending_active", "pending"),
+    ("envoy_cluster_upstream_cx_active", "connections"),
+)
+
+
+def prometheus(engine: "Engine") -> bytes:
+    """`/stats/prometheus`."""
+    return exposition(_samples(engine))
+
+
+def _samples(engine: "Engine") -> Iterator[Sample]:
+    yield Sample.family("istio_build", "gauge")
+    yield sample("istio_build", (("component", "proxy"), ("tag", "meshsim")), 1)
+    yield from engine.metrics.samples()
+    clusters = list(engine.clusters.values())
+    for kind, families in (("counter", _CLUSTER_COUNTERS), ("gauge", _CLUSTER_GAUGES)):
+        for name, attribute in families:
+            yield Sample.family(name, kind)
+            for cluster in clusters:
+                yield sample(name, (("cluster_name", cluster.name),), getattr(cluster, attribute))
+    yield Sample.family("envoy_cluster_upstream_rq_xx", "counter")
+    for cluster in clusters:
+        for hundreds, count in enumerate(cluster.rq_classes):
+            if count:
+                labels = (("cluster_name", cluster.name), ("response_code_class", str(hundreds)))
+                yield sample("envoy_cluster_upstream_rq_xx", labels, count)
+    yield Sample.family("envoy_cluster_membership_healthy", "gauge")
+    for cluster in clusters:
+        yield sample("envoy_cluster_membership_healthy", (("cluster_name", cluster.name),), len(cluster.available))
+    yield Sample.family("envoy_http_downstream_cx_active", "gauge")
+    yield sample("envoy_http_downstream_cx_active", (), len(engine.connections))
+
+
+def clusters_text(engine: "Engine") -> str:
+    """`/clusters`."""
+    lines: list[str] = []
+    for cluster in engine.clusters.values():
+        lines.append(f"{cluster.name}::added_via_api::true")
+        for host in cluster:
+            health = "/failed_outlier_check" if host.record.is_ejected else "healthy"
+            workload = host.endpoint.workload
+            lines += [
+                f"{cluster.name}::{host.address}::{name}::{value}"
+                for name, value in (
+                    ("cx_active", host.connections),
+                    ("rq_active", host.active),
+                    ("rq_total", host.rq_total),
+                    ("rq_success", host.rq_success),
+                    ("rq_error", host.rq_error),
+                    ("health_flags", health),
+                    ("hostname", workload.pod),
+                    ("version", workload.version),
+                )
+            ]
+    return "\n".join(lines) + "\n"

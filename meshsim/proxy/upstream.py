@@ -1,0 +1,296 @@
+"""One connection to a host: writes a request, reads a response, serves one user at a time."""
+
+import asyncio
+from typing import Final, Protocol, cast
+
+from meshsim.http1.chunked import ChunkDecoder
+from meshsim.http1.errors import MessageError
+from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, FieldsMemo, ResponseFields
+from meshsim.http1.grammar import END_OF_HEAD, RESPONSE_HEAD
+from meshsim.mesh.retry import Reset
+from meshsim.proxy.cluster import Host
+
+_MAX_RESPONSE_HEAD_BYTES: Final = 256 * 1024
+_WRITE_HIGH_BYTES: Final = 64 * 1024
+
+
+class UpstreamUser(Protocol):
+    """Who sends a request over a connection and gets the response."""
+
+    is_head_request: bool
+
+    def on_connected(self, upstream: "Upstream") -> None:
+        """A connection is yours."""
+
+    def on_reset(self, reset: Reset) -> None:
+        """There will be no (further) response."""
+
+    def on_informational(self, status: int, fields: ResponseFields) -> None:
+        """A 1xx response came; another follows."""
+
+    def on_response(self, status: int, fields: ResponseFields) -> None:
+        """The head of the response came."""
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of the body."""
+
+    def on_whole(self, status: int, fields: ResponseFields, body: bytes) -> None:
+        """Head and body came together; nothing follows, the connection is free."""
+
+    def on_end(self) -> None:
+        """The response is complete; the connection is free."""
+
+    def on_tunnel(self, fields: ResponseFields) -> None:
+        """101: the connection now carries another protocol."""
+
+    def on_writable(self, *, writable: bool) -> None:
+        """Whether more of the request should be written now."""
+
+
+class Upstream(asyncio.Protocol):
+    """The protocol of an upstream connection."""
+
+    __slots__ = (
+        "_decoder", "_held", "_left", "_memo", "_status", "_tunnelled", "host", "idle_since", "is_closing",
+        "received_bytes", "requests", "reusable", "transport", "user", "was_answered",
+    )  # fmt: skip
+
+    def __init__(self, host: Host, memo: FieldsMemo[ResponseFields]) -> None:
+        self.host = host
+        self._memo = memo
+        self.transport: asyncio.Transport | None = None
+        self.user: UpstreamUser | None = None
+        self.is_closing = False
+        self.requests = 0
+        self.reusable = True
+        self.was_answered = False
+        self.received_bytes = 0
+        self.idle_since = 0.0
+        self._held = b""
+        self._left = 0
+        self._status = 0  # of the response whose body is being read, 0 before its head
+        self._decoder: ChunkDecoder | None = None
+        self._tunnelled = False
+
+    # The user's side.
+
+    def begin(self, user: UpstreamUser, head: bytes) -> None:
+        """Send a request's head; the body follows by `write`."""
+        self.user = user
+        self.requests += 1
+        self.reusable = self.requests < self.host.cluster.plan.limits.max_requests_per_connection
+        self.was_answered = False
+        self.received_bytes = 0
+        self.transport.write(head)  # type: ignore[union-attr] # only connected ones are handed out
+
+    def write(self, data: bytes) -> None:
+        """Send more of the request."""
+        if not self.is_closing:
+            self.transport.write(data)  # type: ignore[union-attr]
+
+    def abandon(self) -> None:
+        """The user doesn't want the response any more."""
+        self.user = None
+        self.abort()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if not self.is_closing and self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if not self.is_closing and self.transport is not None:
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Close once everything is written."""
+        self.is_closing = True
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.is_closing = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    # The loop's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
+
+    def connected(self) -> None:
+        """The connection is up: whoever waits gets it."""
+        host = self.host
+        host.cluster.connections_total += 1
+        if not self.is_closing:
+            self._hand_on(host)
+            return
+        # It came up and went down before anybody could use it.
+        user = host.next_user()
+        if user is not None:
+            user.on_reset(Reset.CONNECTION_FAILURE)
+
+    def _hand_on(self, host: Host) -> None:
+        user = host.next_user()
+        if user is not None:
+            user.on_connected(self)
+        elif host.retired:
+            self.close()
+        else:
+            host.idle.append(self)
+
+    def data_received(self, data: bytes) -> None:
+        user = self.user
+        if user is None:
+            # Nobody asked: an answer without a request is never believed.
+            self.abort()
+            return
+        self.received_bytes += len(data)
+        if self._status:
+            self._take_body(user, data)
+            return
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        self._take_head(user, data)
+
+    def _take_head(self, user: UpstreamUser, data: bytes) -> None:
+        head = RESPONSE_HEAD.match(data)
+        if head is None:
+            if not self._may_become_head(data):
+                self._refuse(user)
+            return
+        self.was_answered = True
+        try:
+            fields = self._memo.read(head[3])
+        except MessageError:
+            self._refuse(user)
+            return
+        status = int(head[2])
+        if status < 200:
+            self._take_informational(user, status, fields, data[head.end() :])
+            return
+        if fields.close or (head[1] == b"0" and not fields.keep_alive):
+            self.reusable = False
+        length = fields.length
+        if user.is_head_request or status in (204, 304):
+            length = 0
+        body = data[head.end() :]
+        if length >= 0 and len(body) == length:
+            self._finish()
+            user.on_whole(status, fields, body)
+            return
+        self._status = status
+        self._left = length
+        if length == CHUNKED:
+            self._decoder = ChunkDecoder()
+        elif length == UNTIL_CLOSE:
+            self.reusable = False
+        user.on_response(status, fields)
+        if body and self.user is user:
+            self._take_body(user, body)
+
+    def _may_become_head(self, data: bytes) -> bool:
+        if END_OF_HEAD in data or len(data) > _MAX_RESPONSE_HEAD_BYTES or not b"HTTP/1.".startswith(data[:7]):
+            return False
+        self._held = data
+        return True
+
+    def _take_informational(self, user: UpstreamUser, status: int, fields: ResponseFields, rest: bytes) -> None:
+        if status == 101:
+            self._tunnelled = True
+            self._status = status
+            self.reusable = False
+            user.on_tunnel(fields)
+            if rest:
+                user.on_data(rest)
+            return
+        user.on_informational(status, fields)
+        if rest and self.user is user:
+            self._take_head(user, rest)
+
+    def _take_body(self, user: UpstreamUser, data: bytes) -> None:
+        if self._left >= 0 and not self._tunnelled:
+            left = self._left - len(data)
+            if left < 0:
+                # More than was announced: the surplus is nobody's answer.
+                self.reusable = False
+                data = data[:left]
+                left = 0
+            self._left = left
+            user.on_data(data)
+            if left == 0 and self.user is user:
+                self._finish()
+                user.on_end()
+        elif self._decoder is not None:
+            self._take_chunks(user, self._decoder, data)
+        else:
+            user.on_data(data)
+
+    def _take_chunks(self, user: UpstreamUser, decoder: ChunkDecoder, data: bytes) -> None:
+        try:
+            pieces = decoder.feed(data)
+        except MessageError:
+            self._refuse(user)
+            return
+        for piece in pieces:
+            user.on_data(piece)
+        if decoder.done and self.user is user:
+            if decoder.rest:
+                self.reusable = False
+            self._finish()
+            user.on_end()
+
+    def _refuse(self, user: UpstreamUser) -> None:
+        self.user = None
+        self.abort()
+        user.on_reset(Reset.PROTOCOL_ERROR)
+
+    def _finish(self) -> None:
+        """The response is complete; the connection is free or done with."""
+        self.user = None
+        self._status = 0
+        self._left = 0
+        self._decoder = None
+
+    def release(self, now: float) -> None:
+        """Give the connection back, when request and response are both over."""
+        host = self.host
+        if not self.reusable or host.retired or self.is_closing:
+            self.close()
+            return
+        if host.waiting:
+            self._hand_on(host)
+        else:
+            self.idle_since = now
+            host.idle.append(self)
+
+    def eof_received(self) -> bool:
+        user = self.user
+        if user is not None and self._status and self._left == UNTIL_CLOSE and self._decoder is None:
+            self._finish()
+            self.is_closing = True
+            user.on_end()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closing = True
+        host = self.host
+        host.closed()
+        user, self.user = self.user, None
+        if user is not None:
+            cut_short = self._status and not self._tunnelled and exc is None
+            user.on_reset(Reset.PROTOCOL_ERROR if cut_short else Reset.TERMINATION)
+        elif self in host.idle:
+            host.idle.remove(self)
+
+    def pause_writing(self) -> None:
+        if self.user is not None:
+            self.user.on_writable(writable=False)
+
+    def resume_writing(self) -> None:
+        if self.user is not None:
+            self.user.on_writable(writable=True)

@@ -15,6 +15,7 @@ from typing import Final
 
 from meshsim.kit.chance import Draw
 from meshsim.kit.durations import DurationError, parse_duration
+from meshsim.kit.shares import ShareError, parse_share
 
 PREFIX: Final = "meshsim.dev/"
 _P99_OF_NORMAL: Final = 2.3263478740408408
@@ -86,14 +87,10 @@ def _duration(annotations: Mapping[str, str], name: str, default: float) -> floa
 
 
 def _share(annotations: Mapping[str, str], name: str) -> float:
-    text = annotations.get(PREFIX + name, "0").strip()
     try:
-        share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
-    except ValueError:
-        share = math.nan
-    if not 0.0 <= share <= 1.0:
-        raise BehaviourError(f'{PREFIX}{name}: "{text}" is no share: write 5% or 0.05')
-    return share
+        return parse_share(annotations.get(PREFIX + name, "0"))
+    except ShareError as error:
+        raise BehaviourError(f"{PREFIX}{name}: {error}") from None
 
 
 def _status(annotations: Mapping[str, str], name: str, default: int) -> int:

@@ -136,8 +136,8 @@ class PodWorker:
         wanted = port if self._node.has_aliases else self.ports.pop(port, 0)
         try:
             return await server.listen(self.ip, wanted)
-        except OSError as error:
-            self._note_waiting("CreateContainerError", f"cannot listen on {self.ip}:{port}: {error.strerror}")
+        except (OSError, OverflowError) as error:
+            self._note_waiting("CreateContainerError", f"cannot listen on {self.ip}:{port}: {error}")
             return None
 
     def _note_running(self) -> None:

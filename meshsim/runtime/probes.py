@@ -40,7 +40,7 @@ async def attempt(probe: Probe, container: Container, address: str, ports: Mappi
     try:
         async with asyncio.timeout(max(probe.timeout_seconds, 1)):
             return await _attempt(probe, container, address, ports)
-    except (OSError, TimeoutError, LookupError):
+    except (OSError, TimeoutError, LookupError, ValueError, OverflowError):
         return False
 
 

@@ -20,7 +20,7 @@ def is_built_in(kind: Kind) -> bool:
 def patch_types(kind: Kind) -> tuple[PatchType, ...]:
     """The patches that objects of the kind can be changed by."""
     strategic = (PatchType.STRATEGIC,) if is_built_in(kind) else ()
-    return (PatchType.JSON, PatchType.MERGE, *strategic)
+    return (PatchType.JSON, PatchType.MERGE, *strategic, PatchType.APPLY)
 
 
 def merge_patch(value: Any, patch: Any) -> Any:

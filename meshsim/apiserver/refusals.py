@@ -60,6 +60,11 @@ def conflict(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ()) 
     return _refusal(409, "Conflict", message, _of(kind, name, causes))
 
 
+def apply_conflict(kind: Kind, name: str, message: str, causes: Sequence[Cause]) -> ApiError:
+    """409: what somebody wants to apply is another manager's."""
+    return _refusal(409, "Conflict", message, _of(kind, name, causes))
+
+
 def bad_request(message: str) -> ApiError:
     """400: the request makes no sense."""
     return _refusal(400, "BadRequest", message, {})

@@ -1,7 +1,7 @@
 """What can be done with the objects of the API: the verbs, each one atomic. Every way in comes through here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from meshsim.api.kinds import NAMESPACE, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.apiserver import refusals, scale, strategy
 from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields
+from meshsim.apiserver.apply import Applying, applied
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
 from meshsim.apiserver.refusals import Cause
@@ -28,7 +29,8 @@ class WriteOptions:
     """How to write.
 
     `version` is the one the body is in, `subresource` the part of the object it is about, `dry_run` only tries,
-    `warn` is told what the writer should know of a write that succeeds.
+    `warn` is told what the writer should know of a write that succeeds, `managed_fields` is who manages what from
+    now on, None for as before.
     """
 
     version: str = ""
@@ -36,6 +38,7 @@ class WriteOptions:
     dry_run: bool = False
     validation: FieldValidation = FieldValidation.IGNORE
     warn: Warn = field(default=lambda _: None)
+    managed_fields: list[Object] | None = None
 
 
 _PLAIN: Final = WriteOptions()
@@ -74,6 +77,8 @@ class Registry:
         check_fields(kind, obj, options.validation, options.warn)
         birth = strategy.Birth(namespace, self.now(), self._uid(), self._suffix())
         obj = strategy.prepare_create(kind, obj, birth)
+        if options.managed_fields:
+            obj["metadata"]["managedFields"] = options.managed_fields
         check_admission(kind, obj, options.warn)
         key = key_of(obj)
         self._check_namespace(kind, key)
@@ -96,7 +101,10 @@ class Registry:
         obj = strategy.check_shape(kind, body, options.version)
         check_fields(kind, obj, options.validation, options.warn)
         prepare = strategy.prepare_status if options.subresource == "status" else strategy.prepare_update
-        return self._commit(kind, prepare(kind, obj, old), old, options)
+        new = prepare(kind, obj, old)
+        if options.managed_fields is not None:
+            new["metadata"]["managedFields"] = options.managed_fields
+        return self._commit(kind, new, old, options)
 
     def patch(self, kind: Kind, key: Key, patch: Any, how: PatchType, options: WriteOptions = _PLAIN) -> Object:
         """Change a part of the object, or of its scale."""
@@ -106,6 +114,21 @@ class Registry:
         # The rules of writing own what they are given; a patch shares what it left alone.
         changed = read_json(write_json(self._patched(kind, shown, patch, how)))
         return self.replace(kind, key, changed, options)
+
+    def apply(self, kind: Kind, key: Key, body: object, applying: Applying, options: WriteOptions = _PLAIN) -> Object:
+        """Server-side apply: make the object have what its manager wants; create it when there is none."""
+        wanted = strategy.check_shape(kind, body, options.version)
+        wanted["metadata"].setdefault("name", key.name)
+        check_fields(kind, wanted, options.validation, options.warn)
+        live = self.store.get(kind, key)
+        if live is None and options.subresource:
+            raise refusals.not_found(kind, key.name)
+        merged, managed_fields = applied(kind, live, wanted, applying)
+        merged = read_json(write_json(merged))
+        options = replace(options, version="", managed_fields=managed_fields)
+        if live is None:
+            return self.create(kind, key.namespace, merged, options)
+        return self.replace(kind, key, merged, options)
 
     def delete(self, kind: Kind, key: Key, options: DeleteOptions, *, dry_run: bool = False) -> Object:
         """Delete it; returns its last state, which has a deletionTimestamp when something still holds it."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from meshsim.api.decode import Object, write_json
 from meshsim.apiserver import query, refusals
 from meshsim.apiserver.about import About, json_answer
+from meshsim.apiserver.apply import Applying
 from meshsim.apiserver.bodies import MAX_BODY_BYTES, read_body
 from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.pages import page_of
@@ -110,7 +111,19 @@ class Rest:
             )
         how = PatchType(request.content_type)
         body, write = await read_body(request), _Write(request, target)
+        if how is PatchType.APPLY:
+            return await self._apply(write, body)
         return await self._written(write, self._registry.patch(target.kind, target.key, body, how, write.options))
+
+    async def _apply(self, write: "_Write", body: object) -> Answer:
+        asked, target = write.request.query, write.target
+        manager = asked.get("fieldManager", "")
+        if not manager:
+            raise refusals.bad_request("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value")
+        applying = Applying(manager, query.is_set(asked, "force"), target.subresource, self._registry.now())
+        is_new = self._registry.store.get(target.kind, target.key) is None
+        obj = self._registry.apply(target.kind, target.key, body, applying, write.options)
+        return await self._written(write, obj, 201 if is_new else 200)
 
     async def _delete(self, request: web.Request, target: Target) -> Answer:
         options, dry_run = await _deletion(request)

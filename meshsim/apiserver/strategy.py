@@ -26,7 +26,7 @@ _QUALIFIED_NAME: Final = re.compile(
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _MAX_GENERATED_BASE: Final = 58
 _KEPT: Final = ("name", "namespace", "uid", "creationTimestamp", "generateName", "generation", "deletionTimestamp",
-                "deletionGracePeriodSeconds")  # fmt: skip
+                "deletionGracePeriodSeconds", "managedFields")  # fmt: skip
 _SELECTOR_IMMUTABLE: Final = ("ReplicaSet", "Deployment", "Job")
 
 
@@ -66,7 +66,7 @@ def check_shape(kind: Kind, obj: object, version: str = "") -> Object:
         decode(ObjectMeta, metadata)
     except FieldError as error:
         raise _cannot_be_read(kind, FieldError(f"metadata.{error.path}", error.message)) from None
-    for field in [field for field, value in metadata.items() if value is None]:
+    for field in [field for field, value in metadata.items() if value is None or value in ({}, [])]:
         del metadata[field]
     return {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
 
@@ -90,7 +90,7 @@ def prepare_create(kind: Kind, obj: Object, birth: Birth) -> Object:
                 [Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")],
             )
         metadata["name"] = base[:_MAX_GENERATED_BASE] + birth.suffix
-    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "managedFields"):
         metadata.pop(field, None)
     metadata["uid"] = birth.uid
     metadata["creationTimestamp"] = to_rfc3339(birth.now)
@@ -148,9 +148,10 @@ def check(kind: Kind, obj: Object) -> None:
 
 
 def _lasting(metadata: Object) -> Object:
-    return {
-        name: value for name, value in metadata.items() if value and name not in ("resourceVersion", "managedFields")
-    }
+    lasting = {name: value for name, value in metadata.items() if value and name != "resourceVersion"}
+    if "managedFields" in lasting:
+        lasting["managedFields"] = [entry | {"time": None} for entry in lasting["managedFields"]]
+    return lasting
 
 
 def _asked(kind: Kind, obj: Object) -> Object:

@@ -1,0 +1,148 @@
+"""Server-side apply: a manager says what it wants of an object; the rest belongs to others. Pure.
+
+Followed are the managers that apply. What somebody changes by other means belongs to nobody: it is neither kept
+for him nor a conflict (a listed difference from a real API server).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import Kind
+from meshsim.api.validate.schemas import schema_of
+from meshsim.apiserver import refusals
+from meshsim.apiserver.fieldsets import (
+    FieldSet,
+    Schema,
+    difference,
+    fields_of,
+    identity_of,
+    is_set,
+    leaves,
+    list_keys,
+    part_schema,
+    readable,
+    union,
+    value_at,
+    without,
+)
+from meshsim.apiserver.refusals import Cause
+from meshsim.kit.timestamps import to_rfc3339
+
+_NOT_APPLIED: Final = ("apiVersion", "kind")
+_IDENTITY: Final = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """Who applies, through which part of the object, and whether others' fields may be taken."""
+
+    manager: str
+    force: bool
+    subresource: str
+    now: float
+
+
+def applied(kind: Kind, live: Object | None, wanted: Object, applying: Applying) -> tuple[Object, list[Object]]:
+    """The object with what the manager wants, without what it wanted before and nobody else does; who manages what.
+
+    Raises ConflictError when a field is another manager's, unless forced.
+    """
+    schema = schema_of(kind.group, kind.kind) or {}
+    metadata = {name: part for name, part in wanted["metadata"].items() if name not in _IDENTITY}
+    wishes = {name: part for name, part in wanted.items() if name not in _NOT_APPLIED} | {"metadata": metadata}
+    mine = fields_of(wishes, schema)
+    if not metadata:
+        del mine["f:metadata"]
+    entries = _entries(live)
+    others = [entry for entry in entries if not _is_by(entry, applying)]
+    if live is not None:
+        _check_conflicts(kind, live, wanted, mine, [] if applying.force else others)
+    if applying.force:
+        others = [kept for entry in others if (kept := _giving_up(entry, mine))]
+    before: FieldSet = next((entry["fieldsV1"] for entry in entries if _is_by(entry, applying)), {})
+    others_fields: FieldSet = {}
+    for entry in others:
+        others_fields = union(others_fields, entry["fieldsV1"])
+    dropped = difference(difference(before, mine), others_fields)
+    merged: Object = _merge(without(live, dropped) if live is not None else {}, wishes, schema)
+    entry = _entry(wanted["apiVersion"], mine, applying)
+    kept_time = next((old for old in entries if _is_by(old, applying) and old["fieldsV1"] == mine), entry)
+    identity = {"apiVersion": wanted["apiVersion"], "kind": wanted["kind"]}
+    return merged | identity | {"metadata": _metadata(live, wanted, merged["metadata"])}, [*others, kept_time]
+
+
+def _metadata(live: Object | None, wanted: Object, merged: Object) -> Object:
+    identity = {**wanted["metadata"], **(live["metadata"] if live is not None else {})}
+    kept = {name: identity[name] for name in _IDENTITY if name in identity}
+    if wanted["metadata"].get("resourceVersion"):
+        kept["resourceVersion"] = wanted["metadata"]["resourceVersion"]
+    return {**merged, **kept}
+
+
+def _entries(live: Object | None) -> list[Object]:
+    entries = live["metadata"].get("managedFields") if live is not None else None
+    return [entry for entry in entries or () if entry.get("operation") == "Apply"]
+
+
+def _is_by(entry: Object, applying: Applying) -> bool:
+    return entry.get("manager") == applying.manager and entry.get("subresource", "") == applying.subresource
+
+
+def _entry(api_version: str, fields: FieldSet, applying: Applying) -> Object:
+    entry: Object = {
+        "manager": applying.manager,
+        "operation": "Apply",
+        "apiVersion": api_version,
+        "time": to_rfc3339(applying.now),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    return entry | ({"subresource": applying.subresource} if applying.subresource else {})
+
+
+def _giving_up(entry: Object, taken: FieldSet) -> Object | None:
+    """Another manager's entry without what is taken from it, None when nothing is left."""
+    left = difference(entry["fieldsV1"], taken)
+    return {**entry, "fieldsV1": left} if left else None
+
+
+def _check_conflicts(kind: Kind, live: Object, wanted: Object, mine: FieldSet, others: list[Object]) -> None:
+    causes = [cause for entry in others for cause in _conflicts(live, wanted, mine, entry)]
+    if not causes:
+        return
+    message = f"Apply failed with {len(causes)} conflict{'s' if len(causes) > 1 else ''}: "
+    listed = "; ".join(f"{cause.message}: {cause.field}" for cause in causes)
+    raise refusals.apply_conflict(kind, live["metadata"]["name"], message + listed, causes)
+
+
+def _conflicts(live: Object, wanted: Object, mine: FieldSet, entry: Object) -> Iterator[Cause]:
+    theirs = set(leaves(entry["fieldsV1"]))
+    for path in leaves(mine):
+        if path in theirs and value_at(live, path) != value_at(wanted, path):
+            yield Cause(readable(path), f'conflict with "{entry["manager"]}"', "FieldManagerConflict")
+
+
+def _merge(live: Any, wanted: Any, schema: Schema, field: str = "") -> Any:
+    if isinstance(wanted, dict):
+        base = live if isinstance(live, dict) else {}
+        merged = {name: _merge(base.get(name), part, part_schema(schema, name), name) for name, part in wanted.items()}
+        return {**base, **merged}
+    if isinstance(wanted, list) and isinstance(live, list):
+        keys = list_keys(field, [*live, *wanted], schema)
+        if keys:
+            return _merge_items(live, wanted, keys, part_schema(schema, "[]"))
+        if is_set(field, [*live, *wanted], schema):
+            return [*live, *(item for item in wanted if item not in live)]
+    return wanted
+
+
+def _merge_items(live: list[Object], wanted: list[Object], keys: tuple[str, ...], schema: Schema) -> list[Object]:
+    wishes = {identity_of(item, keys): item for item in wanted}
+    present = {identity_of(item, keys) for item in live}
+    merged = [
+        _merge(item, wishes[identity], schema) if (identity := identity_of(item, keys)) in wishes else item
+        for item in live
+    ]
+    return merged + [item for identity, item in wishes.items() if identity not in present]

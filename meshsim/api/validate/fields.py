@@ -95,7 +95,7 @@ def qualified_name_errors(text: str) -> list[str]:
         errors.append("prefix part must be non-empty")
     elif slash and (len(prefix) > 253 or not _DNS_SUBDOMAIN.fullmatch(prefix)):
         what = "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or"
-        used = _used(_SUBDOMAIN.replace("(\\.", "(\\."), "example.com")
+        used = _used(_SUBDOMAIN, "example.com")
         errors.append(f"{what} '.', and must start and end with an alphanumeric character {used}")
     if not name:
         errors.append("name part must be non-empty")

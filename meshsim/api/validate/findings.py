@@ -33,6 +33,12 @@ def listed(path: str, message: str) -> Finding:
     return Finding(path, message, is_listed=True)
 
 
+def error_if(path: str, problem: str | None) -> Findings:
+    """An error when there is a problem."""
+    if problem:
+        yield Finding(path, problem)
+
+
 def errors_only(findings: Iterable[Finding]) -> Findings:
     """Without the warnings, where the real program drops them."""
     return (finding for finding in findings if not finding.is_warning)

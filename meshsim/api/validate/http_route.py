@@ -26,7 +26,7 @@ from meshsim.api.networking import (
     StringMatch,
 )
 from meshsim.api.validate.durations import SECOND_NS, check_duration
-from meshsim.api.validate.findings import Finding, Findings, errors_only, listed, warning
+from meshsim.api.validate.findings import Finding, Findings, error_if, errors_only, listed, warning
 from meshsim.api.validate.gotext import float_fixed, float_text, nanoseconds, parse_int, quote
 from meshsim.api.validate.headers import check_operations, cors_header_error, is_authority, match_header_error
 from meshsim.api.validate.names import (
@@ -98,10 +98,10 @@ def _check_answer(path: str, route: HttpRoute) -> Findings:
 
 def _check_match(path: str, match: HttpMatch) -> Findings:
     for name, header in match.headers.items():
-        yield from _some(f"{path}.headers.{name}", match_header_error(name))
+        yield from error_if(f"{path}.headers.{name}", match_header_error(name))
         yield from _check_string_match(f"{path}.headers.{name}", header, "headers")
     for name, header in match.without_headers.items():
-        yield from _some(f"{path}.withoutHeaders.{name}", match_header_error(name))
+        yield from error_if(f"{path}.withoutHeaders.{name}", match_header_error(name))
         if header.regex != "*":
             yield from _check_string_match(f"{path}.withoutHeaders.{name}", header, "withoutHeaders")
     yield from _check_regex(f"{path}.uri", match.uri, "uri")
@@ -114,7 +114,7 @@ def _check_match(path: str, match: HttpMatch) -> Findings:
 
 def _check_match_source(path: str, match: HttpMatch) -> Findings:
     if match.port:
-        yield from _some(f"{path}.port", port_error(match.port))
+        yield from error_if(f"{path}.port", port_error(match.port))
     yield from check_labels(f"{path}.sourceLabels", match.source_labels)
     yield from errors_only(check_gateway_names(f"{path}.gateways", match.gateways))
     if match.source_namespace and not is_dns_label(match.source_namespace):
@@ -131,7 +131,7 @@ def _check_regex(path: str, match: StringMatch | None, where: str) -> Findings:
     if match is None or match.regex is None:
         return
     if match.regex:
-        yield from _some(f"{path}.regex", regex_error(match.regex, where))
+        yield from error_if(f"{path}.regex", regex_error(match.regex, where))
     else:
         yield Finding(f"{path}.regex", f'"{where}": regex string match should not be empty')
 
@@ -153,7 +153,7 @@ def _check_cors(path: str, policy: CorsPolicy | None) -> Findings:
             yield Finding(f"{path}.allowMethods[{index}]", f"{quote(method)} is not a supported HTTP method")
     for field, names in (("allowHeaders", policy.allow_headers), ("exposeHeaders", policy.expose_headers)):
         for index, name in enumerate(names):
-            yield from _some(f"{path}.{field}[{index}]", cors_header_error(name))
+            yield from error_if(f"{path}.{field}[{index}]", cors_header_error(name))
     if policy.max_age is not None:
         yield from check_duration(f"{path}.maxAge", policy.max_age)
         if nanoseconds(policy.max_age) > 0 and nanoseconds(policy.max_age) % SECOND_NS:
@@ -245,7 +245,7 @@ def _check_mirror(path: str, mirror: Mirror) -> Findings:
 def _check_redirect(path: str, redirect: Redirect | None, matches: tuple[HttpMatch, ...]) -> Findings:
     """The first thing that is wrong with a redirect."""
     problem = None if redirect is None else _redirect_error(redirect, matches)
-    yield from _some(path, problem)
+    yield from error_if(path, problem)
 
 
 def _redirect_error(redirect: Redirect, matches: tuple[HttpMatch, ...]) -> str | None:
@@ -378,13 +378,8 @@ def check_destination(path: str, destination: Destination | None) -> Findings:
     if destination.host == "*":
         yield Finding(f"{path}.host", "invalid destination host *")
     else:
-        yield from _some(f"{path}.host", wildcard_domain_error(destination.host))
+        yield from error_if(f"{path}.host", wildcard_domain_error(destination.host))
     if destination.subset:
-        yield from _some(f"{path}.subset", subset_name_error(destination.subset))
+        yield from error_if(f"{path}.subset", subset_name_error(destination.subset))
     if destination.port is not None:
-        yield from _some(f"{path}.port.number", port_error(destination.port.number))
-
-
-def _some(path: str, problem: str | None) -> Findings:
-    if problem:
-        yield Finding(path, problem)
+        yield from error_if(f"{path}.port.number", port_error(destination.port.number))

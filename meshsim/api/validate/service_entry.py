@@ -5,7 +5,7 @@ from typing import Final
 
 from meshsim.api.networking import ServiceEntry, ServiceEntrySpec, WorkloadEntry, WorkloadEntrySpec
 from meshsim.api.validate import protocols
-from meshsim.api.validate.findings import Finding, Findings, warning
+from meshsim.api.validate.findings import Finding, Findings, error_if, warning
 from meshsim.api.validate.gateway import UNIX_ADDRESS
 from meshsim.api.validate.gotext import quote
 from meshsim.api.validate.names import (
@@ -94,14 +94,14 @@ def _check_ports(spec: ServiceEntrySpec, gets_an_address: bool) -> Findings:
         names.add(port.name)
         numbers.add(port.number)
         if port.target_port:
-            yield from _some(f"{at}.targetPort", port_error(port.target_port))
+            yield from error_if(f"{at}.targetPort", port_error(port.target_port))
         if not spec.addresses and not gets_an_address and port.protocol in ("", "TCP"):
             text = "addresses are required for ports serving TCP (or unset) protocol when IP Autoallocation is not"
             yield warning(at, f"{text} enabled")
-        yield from _some(f"{at}.name", port_name_error(port.name))
+        yield from error_if(f"{at}.name", port_name_error(port.name))
         if port.protocol and not protocols.is_known(port.protocol):
             yield Finding(f"{at}.protocol", f"unsupported protocol: {port.protocol}")
-        yield from _some(f"{at}.number", port_error(port.number))
+        yield from error_if(f"{at}.number", port_error(port.number))
 
 
 def _check_resolution(spec: ServiceEntrySpec, labels: dict[str, str]) -> Findings:
@@ -194,7 +194,7 @@ def _check_workload(path: str, spec: WorkloadEntrySpec, ports: Set[str] | None, 
         yield warning(path, f"address is unset with network {quote(spec.network)}")
     is_unix = spec.address.startswith(UNIX_ADDRESS)
     if is_unix:
-        yield from _some(f"{path}.address", unix_address_error(spec.address.removeprefix(UNIX_ADDRESS)))
+        yield from error_if(f"{path}.address", unix_address_error(spec.address.removeprefix(UNIX_ADDRESS)))
         if spec.ports:
             yield Finding(f"{path}.ports", f"unix endpoint {spec.address} must not include ports")
     elif spec.address:
@@ -219,10 +219,5 @@ def _check_endpoint_ports(path: str, spec: WorkloadEntrySpec, ports: Set[str] | 
     for name, port in spec.ports.items():
         if ports is not None and name not in ports:
             yield Finding(f"{path}.{name}", f"endpoint port {port} is not defined by the service entry")
-        yield from _some(f"{path}.{name}", port_name_error(name))
-        yield from _some(f"{path}.{name}", port_error(port))
-
-
-def _some(path: str, problem: str | None) -> Findings:
-    if problem:
-        yield Finding(path, problem)
+        yield from error_if(f"{path}.{name}", port_name_error(name))
+        yield from error_if(f"{path}.{name}", port_error(port))

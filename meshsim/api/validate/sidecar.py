@@ -12,7 +12,7 @@ from meshsim.api.networking import (
     SidecarSpec,
 )
 from meshsim.api.validate import protocols
-from meshsim.api.validate.findings import Finding, Findings, errors_only, warning
+from meshsim.api.validate.findings import Finding, Findings, error_if, errors_only, warning
 from meshsim.api.validate.gateway import UNIX_ADDRESS, check_host_name, check_server_tls
 from meshsim.api.validate.gotext import parse_int, quote
 from meshsim.api.validate.http_route import check_destination
@@ -77,10 +77,10 @@ def _check_target_port(path: str, port: SidecarPort) -> Findings:
 
 
 def _check_ip_listener(path: str, port: SidecarPort, bind: str) -> Findings:
-    yield from _some(f"{path}.port.name", port_name_error(port.name) if port.name else None)
+    yield from error_if(f"{path}.port.name", port_name_error(port.name) if port.name else None)
     yield from _check_protocol(f"{path}.port.protocol", port.protocol)
-    yield from _some(f"{path}.port.number", port_error(port.number))
-    yield from _some(f"{path}.bind", ip_address_error(bind) if bind else None)
+    yield from error_if(f"{path}.port.number", port_error(port.number))
+    yield from error_if(f"{path}.bind", ip_address_error(bind) if bind else None)
 
 
 def _check_protocol(path: str, protocol: str) -> Findings:
@@ -97,7 +97,7 @@ def _check_default_endpoint(path: str, endpoint: str) -> Findings:
     if not endpoint:
         return
     if endpoint.startswith(UNIX_ADDRESS):
-        yield from _some(path, unix_address_error(endpoint.removeprefix(UNIX_ADDRESS)))
+        yield from error_if(path, unix_address_error(endpoint.removeprefix(UNIX_ADDRESS)))
         return
     found = _HOST_AND_PORT.fullmatch(endpoint)
     if found is None:
@@ -111,7 +111,7 @@ def _check_default_endpoint(path: str, endpoint: str) -> Findings:
         problem = f"strconv.Atoi: parsing {quote(port)}: invalid syntax"
         yield Finding(path, f"sidecar: defaultEndpoint port ({port}) is not a number: {problem}")
     else:
-        yield from _some(path, port_error(number))
+        yield from error_if(path, port_error(number))
 
 
 def _split_error(endpoint: str) -> str:
@@ -177,10 +177,10 @@ def _check_egress_port(path: str, listener: EgressListener, port: SidecarPort) -
     if port.number != 0:
         yield from _check_ip_listener(path, port, listener.bind)
         return
-    yield from _some(f"{path}.port.name", port_name_error(port.name) if port.name else None)
+    yield from error_if(f"{path}.port.name", port_name_error(port.name) if port.name else None)
     yield from _check_protocol(f"{path}.port.protocol", port.protocol)
     if listener.bind.startswith(UNIX_ADDRESS):
-        yield from _some(f"{path}.bind", unix_address_error(listener.bind.removeprefix(UNIX_ADDRESS)))
+        yield from error_if(f"{path}.bind", unix_address_error(listener.bind.removeprefix(UNIX_ADDRESS)))
     else:
         yield Finding(f"{path}.bind", "sidecar: ports with 0 value must have a unix domain socket bind address")
     if listener.capture_mode not in ("DEFAULT", "NONE"):
@@ -230,13 +230,8 @@ def _check_outbound_policy(path: str, policy: OutboundTrafficPolicy | None) -> F
     if policy.mode != "ALLOW_ANY":
         yield Finding(at, "sidecar: egress_proxy must be set only with ALLOW_ANY outbound_traffic_policy mode")
         return
-    yield from _some(f"{at}.host", domain_error(proxy.host))
+    yield from error_if(f"{at}.host", domain_error(proxy.host))
     if proxy.port is None:
         yield Finding(at, "sidecar: egress_proxy port must be non-nil")
         return
     yield from check_destination(at, proxy)
-
-
-def _some(path: str, problem: str | None) -> Findings:
-    if problem:
-        yield Finding(path, problem)

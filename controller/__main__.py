@@ -12,6 +12,7 @@ from controller.metrics import CountingRecorder, MeasuredReconciler, Reconciles,
 from controller.replicaset.reconciler import setup as setup_replica_sets
 from controller.rollout.cache import Cache
 from controller.rollout.reconciler import RolloutReconciler, rollout_watches
+from controller.rollout.rules import ArgoVersion, Rules
 from controller.server import MetricsServer
 from meshsim.api.kinds import ROLLOUT
 from meshsim.client.api import Api
@@ -30,6 +31,13 @@ def main() -> int:
     parser.add_argument(
         "--port", type=int, default=8090, help="port of /metrics, 0 for a free one (default %(default)s)"
     )
+    parser.add_argument(
+        "--argo-version",
+        choices=list(ArgoVersion),
+        default=ArgoVersion.V1_10,
+        help="whose rules for traffic to follow (default %(default)s)",
+    )
+    parser.add_argument("--no-hazard-warnings", action="store_true", help="emit no MeshsimHazard events")
     add_plane_flags(parser)
     flags = parser.parse_args()
 
@@ -50,7 +58,8 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
     async with HttpApi(flags.api, user_agent="meshsim-controller") as api, TaskOwner(give_up) as tasks:
         recorder = EventRecorder(api, plane.clock)
         tasks.start(recorder.run(), "event recorder")
-        controllers = Controllers(plane, api, recorder)
+        rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
+        controllers = Controllers(plane, api, recorder, rules)
         async with MetricsServer(controllers.samples) as server:
             address = await server.listen(flags.host, flags.port)
             async with controllers.manager:
@@ -61,13 +70,13 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
 class Controllers:
     """Everything that reconciles, and what it reports."""
 
-    def __init__(self, plane: Plane, api: Api, recorder: EventRecorder) -> None:
+    def __init__(self, plane: Plane, api: Api, recorder: EventRecorder, rules: Rules) -> None:
         self.manager = Manager(api, plane.clock)
         self._recorder = CountingRecorder(recorder)
         self._reconciles = Reconciles(ROLLOUT)
         cache = Cache(self.manager.informer)
         self._rollouts = cache.informers[ROLLOUT]
-        reconciler = RolloutReconciler(api, cache, plane.clock, self._recorder)
+        reconciler = RolloutReconciler(api, cache, plane.clock, self._recorder, rules)
         measured = MeasuredReconciler(reconciler, plane.clock, self._reconciles)
         self.manager.add("rollout", measured, rollout_watches(cache))
         setup_replica_sets(self.manager, api, plane.clock)

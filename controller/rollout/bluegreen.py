@@ -1,5 +1,6 @@
 """One reconcile of a blueGreen rollout: preview at once, active when everything is ready for it."""
 
+from controller.rollout import hazards
 from controller.rollout.analyses import is_pre_promotion_done, reconcile_analyses
 from controller.rollout.changes import has_template_changed
 from controller.rollout.draft import BLUE_GREEN_PAUSE, Draft, StoppedError
@@ -117,10 +118,14 @@ def _is_pause_over(draft: Draft) -> bool:
 
 def _reconcile_active_service(draft: Draft) -> None:
     """Not before every pod is available. Argo asks that first, even when an abort wants to go back."""
-    new = _new(draft)
-    if draft.is_halted or not _is_ready_for_pause(draft) or not is_saturated(new, draft.replicas):
+    new, active = _new(draft), _active_service(draft)
+    if draft.is_halted:
         return
-    active = _active_service(draft)
+    if not _is_ready_for_pause(draft) or not is_saturated(new, draft.replicas):
+        is_on_aborted = selected_hash(active) == new.hash != draft.rollout.status.stable_rs
+        if draft.rollout.status.abort and is_on_aborted and new.replicas > 0:
+            hazards.active_is_stranded(draft, _strategy(draft).active_service, new)
+        return
     wanted = selected_hash(active)
     if _is_fast_tracked(draft) or (_is_pause_over(draft) and is_pre_promotion_done(draft)):
         wanted = new.hash

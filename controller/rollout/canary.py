@@ -1,7 +1,8 @@
 """One reconcile of a canary: services and weights first, then pods, then the steps."""
 
+from controller.rollout import hazards
 from controller.rollout.analyses import reconcile_analyses
-from controller.rollout.changes import has_canary_changed
+from controller.rollout.changes import has_canary_changed, has_template_changed
 from controller.rollout.draft import CANARY_PAUSE_STEP, Draft
 from controller.rollout.ephemeral import reconcile_metadata
 from controller.rollout.experiments import reconcile_experiments
@@ -64,6 +65,8 @@ def _sync_status(draft: Draft) -> None:
 
 
 def _begin_release(draft: Draft) -> None:
+    if not has_template_changed(draft):
+        hazards.weight_falls(draft)
     reset_release(draft)
     steps, new = len(canary_of(draft.rollout).steps), draft.new
     if new is None or not steps:

@@ -13,6 +13,7 @@ import msgspec
 from controller.rollout.actions import Action, Delete, Emit, Patch
 from controller.rollout.observed import Observed
 from controller.rollout.replicas import desired_replicas
+from controller.rollout.rules import Rules
 from controller.rollout.versions import Version, with_hash
 from meshsim.api.analysis import AnalysisRun, Experiment
 from meshsim.api.decode import Object
@@ -24,10 +25,16 @@ from meshsim.api.routes import canary_of
 RESYNC_S: Final = 900.0
 """How long a reconcile may be away; longer waits are looked at again by then."""
 
+HAZARD: Final = "MeshsimHazard"
+"""The reason of events that Argo doesn't have: outages in waiting."""
+
 CANARY_PAUSE_STEP: Final = "CanaryPauseStep"
 BLUE_GREEN_PAUSE: Final = "BlueGreenPause"
 INCONCLUSIVE_ANALYSIS: Final = "InconclusiveAnalysisRun"
 INCONCLUSIVE_EXPERIMENT: Final = "InconclusiveExperiment"
+
+
+_DEFAULT_RULES: Final = Rules()
 
 
 class StoppedError(Exception):
@@ -67,8 +74,9 @@ class CurrentRuns:
 class Draft:
     """One reconcile in the making."""
 
-    def __init__(self, observed: Observed, now: float) -> None:
+    def __init__(self, observed: Observed, now: float, rules: Rules = _DEFAULT_RULES) -> None:
         self.observed = observed
+        self.rules = rules
         self.now = now
         self.rollout = observed.rollout
         self.versions = list(observed.versions)
@@ -168,6 +176,11 @@ class Draft:
     def warn(self, reason: str, message: str) -> None:
         """Warn people."""
         self.actions.append(Emit(reason, message, "Warning"))
+
+    def hazard(self, sentence: str) -> None:
+        """Point out what is about to go wrong."""
+        if self.rules.warns_of_hazards:
+            self.warn(HAZARD, sentence)
 
     def announce(self, reason: str, message: str) -> None:
         """Tell people once the status is written."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from controller.rollout import hazards
 from controller.rollout.actions import Patch, Replace
 from controller.rollout.destination_rules import with_hashes
 from controller.rollout.draft import Draft, StoppedError, merge_patch
@@ -34,7 +35,10 @@ def set_weight(draft: Draft, weight: int, additional: Additional = ()) -> None:
     """Give the canary that share in every VirtualService."""
 
     def edit(virtual_service: Object, reference: IstioVirtualService) -> Object | None:
-        return with_weight(draft.rollout, virtual_service, reference, weight, additional)
+        changed = with_weight(draft.rollout, virtual_service, reference, weight, additional)
+        if changed is not None:
+            hazards.destinations_go(draft, reference.name, virtual_service, changed)
+        return changed
 
     for key, reference in _references(draft):
         _edit(draft, key, reference, edit, f"set to desiredWeight '{weight}'")
@@ -127,6 +131,7 @@ def update_hashes(draft: Draft, canary_hash: str, stable_hash: str, additional: 
     patch = merge_patch(rule, changed)
     if not patch:
         return
+    hazards.subsets_go(draft, reference.name, rule, changed)
     draft.actions.append(Patch(DESTINATION_RULE, draft.key(reference.name), patch))
     draft.destination_rule = changed
     draft.emit(

@@ -15,10 +15,12 @@ from controller.rollout.duration import next_duration
 from controller.rollout.experiments import find_experiments
 from controller.rollout.new_version import create_new, find_new, sync_revision
 from controller.rollout.observed import Observed
+from controller.rollout.rules import Rules
 from controller.rollout.scaling import scale_canary
 from controller.rollout.status import settle_status
 from controller.rollout.validity import first_fault
 from controller.rollout.versions import total_available, total_current, with_hash
+from controller.rollout.workload import note_generation
 from meshsim.api.decode import Object, encode
 from meshsim.api.kinds import ROLLOUT
 from meshsim.api.progress import calculated_phase
@@ -26,11 +28,11 @@ from meshsim.api.progress import calculated_phase
 _UNRESOLVED_RETRY_S: Final = 20.0
 
 
-def plan(observed: Observed, now: float) -> Plan:
+def plan(observed: Observed, now: float, rules: Rules = Rules()) -> Plan:  # noqa: B008 - frozen
     """What the controller does about this rollout now."""
     if observed.rollout.metadata.deletion_timestamp:
         return Plan()
-    draft = Draft(observed, now)
+    draft = Draft(observed, now, rules)
     new = find_new(observed)
     draft.new_name = new.name if new else ""
     find_runs(draft)
@@ -64,6 +66,7 @@ def _reconcile(draft: Draft) -> None:
         _mark_invalid(draft, fault)
         draft.retries_because = fault
         return
+    note_generation(draft)
     if draft.new is None:
         create_new(draft)
         return

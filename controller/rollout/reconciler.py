@@ -9,6 +9,7 @@ from controller.rollout.apply import Applier, ReconcileError, Recorder
 from controller.rollout.cache import REFERENCED, Cache
 from controller.rollout.observe import observe
 from controller.rollout.plan import plan
+from controller.rollout.rules import Rules
 from meshsim.api.decode import FieldError
 from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, SERVICE, Kind
 from meshsim.api.meta import Key
@@ -17,14 +18,16 @@ from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock
 
 _log: Final = logging.getLogger(__name__)
+_RULES: Final = Rules()
 
 
 class RolloutReconciler:
     """Brings a rollout one reconcile further. It remembers nothing: what counts is in the API."""
 
-    def __init__(self, api: Api, cache: Cache, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, api: Api, cache: Cache, clock: Clock, recorder: Recorder, rules: Rules = _RULES) -> None:
         self._cache = cache
         self._clock = clock
+        self._rules = rules
         self._applier = Applier(api, recorder, cache.learn)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -35,7 +38,7 @@ class RolloutReconciler:
             raise ReconcileError(f"{key}: {error}") from None
         if observed is None:
             return None
-        planned = plan(observed, self._clock.now())
+        planned = plan(observed, self._clock.now(), self._rules)
         if planned.error:
             _log.info("rollout %s: %s", key, planned.error)
         await self._applier.apply(observed.raw, planned)

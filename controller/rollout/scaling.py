@@ -1,5 +1,6 @@
 """Who is scaled when: one layer of versions a reconcile, and what waits for a deadline."""
 
+from controller.rollout import hazards
 from controller.rollout.analyses import holds_old_versions
 from controller.rollout.destination_rules import selects_hash
 from controller.rollout.draft import RESYNC_S, Draft
@@ -9,6 +10,7 @@ from controller.rollout.replicas import (
     new_version_replicas,
     routed_counts,
 )
+from controller.rollout.steps import canary_scale_in_use
 from controller.rollout.versions import Version, newest_revision_first, oldest_first, total_available
 from controller.rollout.workload import follow_progress
 from meshsim.api.rollouts import (
@@ -136,6 +138,7 @@ def scale_new(draft: Draft) -> bool:
         if kept is None:
             return False
         replicas = 0 if kept == 0 else replicas
+    hazards.gone_at_once(draft, version, canary_scale_in_use(draft.rollout), replicas)
     scaled = scale(draft, version, replicas)
     follow_progress(draft, version, replicas)
     return scaled
@@ -159,6 +162,8 @@ def _keep_aborted(draft: Draft, version: Version) -> int | None:
         scale(draft, version, version.replicas)
         return None
     # Argo doesn't wait for what lies beyond its resync period.
+    if version.replicas > 0:
+        hazards.gone_without_delay(draft, version, deadline)
     return version.replicas
 
 
@@ -236,6 +241,8 @@ class _Delayed:
             delay_s = scale_down_delay_s(self._draft.rollout)
             if delay_s:
                 _set_deadline(self._draft, version, delay_s)
+            else:
+                hazards.kept_for_ever(self._draft, version)
             return version.replicas
         self._kept += 1
         if self._limit is not None and self._kept > self._limit:

@@ -147,6 +147,7 @@ def _settle_pauses(draft: Draft) -> None:
     if pauses.adds_abort or (not pauses.removes_abort and old.abort):
         draft.set_status(abort=True, aborted_at=old.aborted_at or to_rfc3339(draft.now))
         return
+    draft.set_status(abort=False, aborted_at="")
     if pauses.clears:
         return
     kept = [pause for pause in old.pause_conditions if pause.reason not in pauses.removed]

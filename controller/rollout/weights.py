@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from controller.rollout import hazards
 from controller.rollout.draft import Draft, StoppedError
 from controller.rollout.mesh import remove_managed_routes, set_header_route, set_mirror_route, set_weight, update_hashes
 from controller.rollout.replicas import at_desired_counts, desired_canary_weight, threshold_met
+from controller.rollout.rules import ArgoVersion
 from controller.rollout.services import point_service
 from controller.rollout.steps import current_experiment_step, previous_set_weight
 from meshsim.api.progress import current_index, current_set_weight, current_step, max_weight
@@ -30,10 +32,12 @@ def reconcile_traffic(draft: Draft) -> None:
     split = _decide(draft)
     if not _stable_can_bear(draft, max_weight(draft.rollout) - split.weight):
         # Nothing moves: not even downwards.
+        hazards.weight_stays(draft, split.weight)
         return
     _set_step_routes(draft)
     before, new = draft.rollout.status.canary.weights, draft.new
-    if (new is None or new.available == 0) and before is not None and before.canary.weight > 0:
+    has_no_pods = new is None or new.available == 0
+    if has_no_pods and before is not None and before.canary.weight > 0 and not _is_old(draft):
         # Traffic leaves before the subsets select a version without pods.
         _set_weight(draft, split)
     stable = draft.stable
@@ -55,7 +59,8 @@ def _decide(draft: Draft) -> Split:
     if draft.is_aborted:
         return Split(_aborted_weight(draft), canary_hash)
     if new is None or new.available == 0:
-        remove_managed_routes(draft)
+        if not _is_old(draft):
+            remove_managed_routes(draft)
         return Split(0, canary_hash, _experiment_shares(draft))
     if rollout.status.promote_full:
         remove_managed_routes(draft)
@@ -74,6 +79,9 @@ def _aborted_weight(draft: Draft) -> int:
 def _full_promotion_weight(draft: Draft) -> int:
     """The weight stays as it is, the Services will move; with `dynamicStableScale` it follows the pods."""
     weights, new = draft.rollout.status.canary.weights, draft.new
+    if draft.rules.argo_version == ArgoVersion.V1_1:
+        hazards.weight_at_once(draft, max_weight(draft.rollout))
+        return max_weight(draft.rollout)
     if canary_of(draft.rollout).dynamic_stable_scale and new is not None:
         return max_weight(draft.rollout) * new.available // draft.replicas if draft.replicas else 0
     return weights.canary.weight if weights else 0
@@ -84,7 +92,9 @@ def _step_split(draft: Draft, canary_hash: str) -> Split:
     if index is None:
         return Split(0, canary_hash)
     if not at_desired_counts(draft.rollout, draft.new, draft.stable, draft.others, None):
-        return Split(previous_set_weight(draft.rollout), canary_hash, _experiment_shares(draft))
+        weight = previous_set_weight(draft.rollout)
+        hazards.weight_before_pods(draft, weight)
+        return Split(weight, canary_hash, _experiment_shares(draft))
     if index != len(canary_of(draft.rollout).steps):
         return Split(current_set_weight(draft.rollout), canary_hash, _experiment_shares(draft))
     return Split(max_weight(draft.rollout), canary_hash)
@@ -99,6 +109,8 @@ def weight_on_the_way_back(draft: Draft) -> int:
     if not canary.dynamic_stable_scale or stable is None or new is None or draft.replicas == 0:
         return 0
     most, weights = max_weight(draft.rollout), draft.rollout.status.canary.weights
+    if _is_old(draft):
+        return _old_weight_on_the_way_back(draft, most - most * stable.available // draft.replicas)
     wanted = desired_canary_weight(draft.rollout, new, stable)
     bearable = most * stable.available // draft.replicas
     if weights is None:
@@ -108,6 +120,18 @@ def weight_on_the_way_back(draft: Draft) -> int:
         # Never up again when stable pods come and go.
         return min(max(0, most - bearable), current)
     return current if bearable < most - wanted else min(wanted, current)
+
+
+def _is_old(draft: Draft) -> bool:
+    return draft.rules.is_before_availability_checks
+
+
+def _old_weight_on_the_way_back(draft: Draft, weight: int) -> int:
+    """What stable can't bear yet; since 1.2 never more than there is."""
+    weights = draft.rollout.status.canary.weights
+    if weights is None or draft.rules.argo_version == ArgoVersion.V1_1:
+        return weight
+    return min(weight, weights.canary.weight)
 
 
 def _experiment_shares(draft: Draft) -> tuple[WeightDestination, ...]:
@@ -126,6 +150,8 @@ def _experiment_shares(draft: Draft) -> tuple[WeightDestination, ...]:
 
 def _stable_can_bear(draft: Draft, weight: int) -> bool:
     stable = draft.stable
+    if _is_old(draft):
+        return True
     if stable is None:
         return False
     needed = weight * draft.replicas // max_weight(draft.rollout)

@@ -6,8 +6,8 @@ from controller.rollout.actions import Patch
 from controller.rollout.draft import Draft
 from controller.rollout.versions import Version
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, REPLICA_SET, Kind
-from meshsim.api.rollouts import Rollout
+from meshsim.api.kinds import DEPLOYMENT, REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.rollouts import WORKLOAD_GENERATION_ANNOTATION, Rollout
 
 WORKLOADS: Final[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET)
 _ON_SUCCESS: Final = "onsuccess"
@@ -27,6 +27,15 @@ def template_of(workload: Object) -> Object:
     """The pod template of a workload."""
     template: Object = (workload.get("spec") or {}).get("template") or {}
     return template
+
+
+def note_generation(draft: Draft) -> None:
+    """Write down on the rollout which generation of its workload it releases."""
+    generation = draft.annotations.get(WORKLOAD_GENERATION_ANNOTATION)
+    noted = (draft.observed.raw["metadata"].get("annotations") or {}).get(WORKLOAD_GENERATION_ANNOTATION)
+    if draft.rollout.spec.workload_ref is not None and generation != noted:
+        patch = {"metadata": {"annotations": {WORKLOAD_GENERATION_ANNOTATION: generation}}}
+        draft.actions.append(Patch(ROLLOUT, draft.rollout.metadata.key, patch))
 
 
 def follow_progress(draft: Draft, version: Version, replicas: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from controller.rollout.actions import Emit
 from controller.rollout.cache import WATCHED, Cache
 from controller.rollout.reconciler import RolloutReconciler
+from controller.rollout.rules import Rules
 from meshsim.api.decode import Object, read_documents
 from meshsim.api.kinds import (
     ANALYSIS_RUN,
@@ -39,6 +40,8 @@ NAMESPACE: Final = "default"
 _MOST_RECONCILES: Final = 25
 _COMPLETED: Final = ("Successful", "Failed", "Error", "Inconclusive")
 
+_AS_RECORDED: Final = Rules(warns_of_hazards=False)
+
 Entry = dict[str, Any]
 """One line of a timeline, in the recording's form."""
 
@@ -64,7 +67,7 @@ class Pods:
 class Replay:
     """One timeline being replayed."""
 
-    def __init__(self, recording: Object) -> None:
+    def __init__(self, recording: Object, rules: Rules = _AS_RECORDED) -> None:
         self._recording = recording
         self._clock = VirtualClock()
         self._start = self._clock.now()
@@ -72,7 +75,7 @@ class Replay:
         self._informers: dict[Kind, Informer] = {}
         self._cache = Cache(self._informer)
         self._told = Told()
-        self._reconciler = RolloutReconciler(self._api, self._cache, self._clock, self._told)
+        self._reconciler = RolloutReconciler(self._api, self._cache, self._clock, self._told, rules)
         self._pods: dict[str, Pods] = {}
         self._caps: dict[str, int] = {}
         self._runs: dict[str, float] = {}

@@ -8,6 +8,7 @@ from controller.rollout import mesh
 from controller.rollout.actions import Emit
 from controller.rollout.draft import Draft, StoppedError
 from controller.rollout.observed import Observed
+from controller.rollout.rules import Rules
 from controller.rollout.versions import Version
 from controller.rollout.virtual_services import with_weight
 from meshsim.api.decode import Object, decode
@@ -84,7 +85,7 @@ def _draft(given: In) -> Draft:
         virtual_services={key_of(one): one for one in before["virtualServices"]},
         destination_rule=rules.get(Key(rollout.metadata.namespace, reference.name)) if reference else None,
     )
-    draft = Draft(observed, 0.0)
+    draft = Draft(observed, 0.0, Rules(warns_of_hazards=False))
     new = next((one for one in versions if one.hash == given.get("canaryHash")), None)
     draft.new_name = new.name if new else ""
     return draft

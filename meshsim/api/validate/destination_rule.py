@@ -1,7 +1,7 @@
 """DestinationRules as Istio's webhook judges them."""
 
 from meshsim.api.networking import DestinationRule, Subset, WorkloadSelector
-from meshsim.api.validate.findings import Finding, Findings, errors_only, warning
+from meshsim.api.validate.findings import Finding, Findings, error_if, errors_only, warning
 from meshsim.api.validate.names import (
     check_export_to,
     check_labels,
@@ -15,9 +15,7 @@ from meshsim.api.validate.traffic_policy import check_traffic_policy
 def check_destination_rule(rule: DestinationRule) -> Findings:
     """All of a DestinationRule, errors and warnings in Istio's order."""
     spec, namespace = rule.spec, rule.metadata.namespace
-    error = wildcard_domain_error(spec.host)
-    if error:
-        yield Finding("spec.host", error)
+    yield from error_if("spec.host", wildcard_domain_error(spec.host))
     yield from check_traffic_policy("spec.trafficPolicy", spec.traffic_policy, namespace)
     seen: set[str] = set()
     for index, subset in enumerate(spec.subsets):
@@ -32,9 +30,7 @@ def check_destination_rule(rule: DestinationRule) -> Findings:
 
 
 def _check_subset(path: str, subset: Subset, namespace: str) -> Findings:
-    error = subset_name_error(subset.name)
-    if error:
-        yield Finding(f"{path}.name", error)
+    yield from error_if(f"{path}.name", subset_name_error(subset.name))
     yield from check_labels(f"{path}.labels", subset.labels)
     yield from check_traffic_policy(f"{path}.trafficPolicy", subset.traffic_policy, namespace)
 

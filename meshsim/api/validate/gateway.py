@@ -4,7 +4,7 @@ from typing import Final
 
 from meshsim.api.networking import Gateway, GatewayPort, Server, ServerTls, TlsCertificate
 from meshsim.api.validate import protocols
-from meshsim.api.validate.findings import Finding, Findings, warning
+from meshsim.api.validate.findings import Finding, Findings, error_if, warning
 from meshsim.api.validate.gotext import quote
 from meshsim.api.validate.names import (
     ip_address_error,
@@ -74,9 +74,7 @@ def check_host_name(path: str, name: str) -> Findings:
     error = wildcard_domain_error(name)
     if error and not is_ip_address(name):
         yield Finding(path, error)
-    error = partial_wildcard_error(name)
-    if error:
-        yield Finding(path, error)
+    yield from error_if(path, partial_wildcard_error(name))
 
 
 def _check_port(path: str, port: GatewayPort | None, bind: str) -> Findings:
@@ -113,8 +111,7 @@ def _check_bind(path: str, port: GatewayPort | None, bind: str) -> Findings:
         error = ip_address_error(bind) if bind else None
     else:
         error = unix_address_error(bind.removeprefix(UNIX_ADDRESS))
-    if error:
-        yield Finding(path, error)
+    yield from error_if(path, error)
     if bind.startswith(UNIX_ADDRESS) and port is not None and port.number:
         yield Finding(path, f"port number must be 0 for unix domain socket: {_as_text(port)}")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from meshsim.api.networking import Headers
-from meshsim.api.validate.findings import Finding, Findings
+from meshsim.api.validate.findings import Findings, error_if
 from meshsim.api.validate.gotext import quote
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~A-Za-z0-9]+")
@@ -56,19 +56,13 @@ def check_operations(path: str, headers: Headers | None) -> Findings:
         yield from _check_writes(f"{path}.{side}.add", operations.add, may_set_host)
         yield from _check_writes(f"{path}.{side}.set", operations.set, may_set_host)
         for index, name in enumerate(operations.remove):
-            error = _written_name_error(name, may_set_host=False)
-            if error:
-                yield Finding(f"{path}.{side}.remove[{index}]", error)
+            yield from error_if(f"{path}.{side}.remove[{index}]", _written_name_error(name, may_set_host=False))
 
 
 def _check_writes(path: str, writes: Mapping[str, str], may_set_host: bool) -> Findings:
     for name, value in writes.items():
-        error = _written_name_error(name, may_set_host)
-        if error:
-            yield Finding(path, error)
-        error = header_value_error(value)
-        if error:
-            yield Finding(f"{path}.{name}", error)
+        yield from error_if(path, _written_name_error(name, may_set_host))
+        yield from error_if(f"{path}.{name}", header_value_error(value))
 
 
 def _written_name_error(name: str, may_set_host: bool) -> str | None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from meshsim.api.validate.findings import Finding, Findings, listed
+from meshsim.api.validate.findings import Finding, Findings, error_if, listed
 from meshsim.api.validate.gotext import parse_int, quote
 
 _LABEL: Final = "[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?"
@@ -235,9 +235,7 @@ def check_gateway_names(path: str, names: Iterable[str]) -> Findings:
                 better = quote(f"{owner[1]}/{owner[0]}")
                 text = f"using legacy gatewayName format {quote(name)}; prefer the <namespace>/<name> format: {better}"
                 yield Finding(at, text, is_warning=True)
-            error = domain_error(name)
-            if error:
-                yield Finding(at, error)
+            yield from error_if(at, domain_error(name))
             return
         if not namespace or not gateway:
             yield Finding(at, "config namespace and gateway name cannot be empty")

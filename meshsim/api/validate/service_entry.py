@@ -59,9 +59,7 @@ def _check_hosts(spec: ServiceEntrySpec) -> Findings:
         yield Finding("spec.hosts", "service entry must have at least one host")
     for index, host in enumerate(spec.hosts):
         at = f"spec.hosts[{index}]"
-        error = "invalid host *" if host == "*" else wildcard_domain_error(host)
-        if error:
-            yield Finding(at, error)
+        yield from error_if(at, "invalid host *" if host == "*" else wildcard_domain_error(host))
         partial = partial_wildcard_error(host) if spec.resolution != "DYNAMIC_DNS" else None
         if partial:
             yield warning(at, partial)
@@ -69,9 +67,7 @@ def _check_hosts(spec: ServiceEntrySpec) -> Findings:
 
 def _check_addresses(spec: ServiceEntrySpec) -> Findings:
     for index, address in enumerate(spec.addresses):
-        error = ip_subnet_error(address)
-        if error:
-            yield Finding(f"spec.addresses[{index}]", error)
+        yield from error_if(f"spec.addresses[{index}]", ip_subnet_error(address))
     if spec.resolution not in ("NONE", "STATIC") and any("/" in address for address in spec.addresses):
         yield Finding("spec.addresses", "CIDR addresses are allowed only for NONE/STATIC resolution types")
 

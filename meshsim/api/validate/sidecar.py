@@ -216,10 +216,8 @@ def _check_egress_host(path: str, host: str) -> Findings:
     bare = namespace.removeprefix("~")
     if bare not in ("", "*", ".") and not is_dns_label(bare):
         yield Finding(path, f"invalid namespace value {quote(namespace)} in sidecar")
-    error = wildcard_domain_error(name)
-    if error:
-        # The real one says it once here and once with the rest; an address is wrong only here.
-        yield Finding(path, error)
+    # The real one says it once here and once with the rest; an address is wrong only here.
+    yield from error_if(path, wildcard_domain_error(name))
     yield from check_host_name(path, name)
 
 

@@ -9,7 +9,7 @@ from meshsim.api.networking import (
     VirtualService,
     VirtualServiceSpec,
 )
-from meshsim.api.validate.findings import Finding, Findings, errors_only, warning
+from meshsim.api.validate.findings import Finding, Findings, error_if, errors_only, warning
 from meshsim.api.validate.gotext import quote
 from meshsim.api.validate.headers import is_jwt_claim
 from meshsim.api.validate.http_route import check_destinations, check_http_route
@@ -133,11 +133,7 @@ def _check_tcp_route(path: str, route: TcpRoute) -> Findings:
 
 def _check_l4_match(path: str, match: TlsMatch | L4Match) -> Findings:
     for index, subnet in enumerate(match.destination_subnets):
-        error = ip_subnet_error(subnet)
-        if error:
-            yield Finding(f"{path}.destinationSubnets[{index}]", error)
-    error = port_error(match.port) if match.port else None
-    if error:
-        yield Finding(f"{path}.port", error)
+        yield from error_if(f"{path}.destinationSubnets[{index}]", ip_subnet_error(subnet))
+    yield from error_if(f"{path}.port", port_error(match.port) if match.port else None)
     yield from check_labels(f"{path}.sourceLabels", match.source_labels)
     yield from check_gateway_names(f"{path}.gateways", match.gateways)

@@ -1,0 +1,50 @@
+import pytest
+
+from meshsim.api.decode import decode, encode
+from meshsim.api.networking import (
+    NO_DESTINATION,
+    DestinationRule,
+    HttpRouteDestination,
+    StringMatch,
+    VirtualService,
+    seconds,
+)
+
+
+def test_an_empty_comparison_asks_for_presence_only() -> None:
+    assert decode(StringMatch, {}).is_presence
+    assert not decode(StringMatch, {"exact": ""}).is_presence
+
+
+def test_a_weight_of_zero_is_told_from_no_weight() -> None:
+    weights = [decode(HttpRouteDestination, value).weight for value in ({}, {"weight": 0})]
+
+    assert weights == [None, 0]
+
+
+def test_a_destination_that_was_left_out_is_told_from_an_empty_one() -> None:
+    assert decode(HttpRouteDestination, {}).destination is NO_DESTINATION
+    assert decode(HttpRouteDestination, {"destination": {}}).destination is not NO_DESTINATION
+
+
+def test_both_names_of_the_mirror_percent_are_read() -> None:
+    rules = [{"mirrorPercent": 5}, {"mirror_percent": 6}]
+
+    spec = decode(VirtualService, {"spec": {"http": rules}}).spec
+
+    assert [(rule.mirror_percent, rule.mirror_percent_snake) for rule in spec.http] == [(5, None), (None, 6)]
+
+
+def test_names_with_digits_keep_their_form_on_the_wire() -> None:
+    policy = {
+        "connectionPool": {"http": {"http1MaxPendingRequests": 1, "http2MaxRequests": 2, "h2UpgradePolicy": "UPGRADE"}},
+        "outlierDetection": {"consecutive5xxErrors": 0},
+    }
+    rule = {"spec": {"host": "a", "trafficPolicy": policy}}
+
+    assert encode(decode(DestinationRule, rule))["spec"]["trafficPolicy"] == policy
+
+
+@pytest.mark.parametrize(("duration", "length_s"), [("1.5s", 1.5), ("1m", 60.0), ("", None), (None, None)])
+def test_a_duration_is_seconds_or_nothing(duration: str | None, length_s: float | None) -> None:
+    assert seconds(duration) == length_s

@@ -151,7 +151,7 @@ class OutlierDetection(Wire, frozen=True):
     split_external_local_origin_errors: bool = False
     consecutive_local_origin_failures: int | None = None
     consecutive_gateway_errors: int | None = None
-    consecutive_5xx_errors: int | None = None
+    consecutive_5xx_errors: int | None = msgspec.field(default=None, name="consecutive5xxErrors")
     consecutive_errors: int = 0
     """Deprecated and without effect."""
     interval: Duration | None = None

@@ -1,14 +1,23 @@
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import msgspec
 import pytest
 
-from meshsim.api.decode import decode, encode
+from meshsim.api.decode import Object, Wire, decode, encode
 from meshsim.api.networking import (
     NO_DESTINATION,
     DestinationRule,
+    Gateway,
     HttpRouteDestination,
+    ServiceEntry,
+    Sidecar,
     StringMatch,
     VirtualService,
+    WorkloadEntry,
     seconds,
 )
+from meshsim.api.validate.schemas import schema_of
 
 
 def test_an_empty_comparison_asks_for_presence_only() -> None:
@@ -48,3 +57,36 @@ def test_names_with_digits_keep_their_form_on_the_wire() -> None:
 @pytest.mark.parametrize(("duration", "length_s"), [("1.5s", 1.5), ("1m", 60.0), ("", None), (None, None)])
 def test_a_duration_is_seconds_or_nothing(duration: str | None, length_s: float | None) -> None:
     assert seconds(duration) == length_s
+
+
+def _struct_in(annotation: Any) -> type[Wire] | None:
+    """The Wire type inside `X | None`, `tuple[X, ...]` or `dict[str, X]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Wire):
+        return annotation
+    return next(filter(None, map(_struct_in, get_args(annotation))), None)
+
+
+def _strangers(struct: type[Wire], schema: Object, path: str) -> Iterator[str]:
+    """Wire names that the CRD doesn't have."""
+    schema = schema.get("items") or schema.get("additionalProperties") or schema
+    for field in msgspec.structs.fields(struct):
+        at = f"{path}.{field.encode_name}"
+        part = schema.get("properties", {}).get(field.encode_name)
+        if part is None:
+            yield at
+        elif (inner := _struct_in(field.type)) is not None:
+            yield from _strangers(inner, part, at)
+
+
+@pytest.mark.parametrize("kind", [VirtualService, DestinationRule, Gateway, ServiceEntry, Sidecar, WorkloadEntry])
+def test_every_field_has_its_name_of_the_crd(kind: type[Wire]) -> None:
+    schema = schema_of("networking.istio.io", kind.__name__)
+    spec = next(field for field in msgspec.structs.fields(kind) if field.name == "spec")
+    struct = _struct_in(spec.type)
+    assert schema is not None
+    assert struct is not None
+
+    strangers = set(_strangers(struct, schema["properties"]["spec"], "spec"))
+
+    # One type for both forms of a selector.
+    assert {name.rpartition(".")[0] for name in strangers} <= {"spec.workloadSelector"}

@@ -1,26 +1,16 @@
 """`meshsim demo`: a canary release from beginning to end, with real traffic, to look at."""
 
 import argparse
-import asyncio
-import sys
+from pathlib import Path
 from typing import Final
 
-import msgspec
-import yaml
-from rich.console import Console
-
 from meshsim.cli.command import Command, duration
-from meshsim.cli.live.closing import Closing, closing_lines, closing_table
 from meshsim.cli.live.example import example
-from meshsim.cli.live.play import Play, Wishes
-from meshsim.cli.live.screen import LineScreen, LiveScreen, Screen
 from meshsim.cli.topology import PORTS
-from meshsim.kit.errors import ExitCode
 
 _EXAMPLE: Final = "blog-canary"
 _PAUSES_S: Final = 180.0
 _WITHOUT_PAUSES_S: Final = 60.0
-_FILE_WIDTH: Final = 160
 
 _DESCRIPTION: Final = """\
 Start a mesh of its own, send it traffic and release v2 of examples/blog-canary, step by step, as a person would
@@ -46,6 +36,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         about = f"{purpose} (default: a free one)"
         parser.add_argument(flag, dest=f"{name}_port", type=int, default=0, metavar="PORT", help=about)
     parser.add_argument("--plain", action="store_true", help="tell it in lines, on a terminal too")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep it as a moving picture, an SVG")
     parser.add_argument(
         "-o", "--output", choices=["table", "json", "yaml"], default="table", help="the closing report as data"
     )
@@ -59,45 +50,27 @@ def _above_zero(text: str) -> float:
 
 
 def _run(flags: argparse.Namespace) -> int:
-    talk = Console(stderr=True)
-    screen: Screen = LineScreen(talk) if flags.plain or not talk.is_terminal else LiveScreen(talk)
+    # Half a second of imports, which a wrong flag needn't cost.
+    from meshsim.cli.live.play import Wishes  # noqa: PLC0415
+    from meshsim.cli.live.run import Showing, run_demo  # noqa: PLC0415
+
     with example(_EXAMPLE) as path:
         wishes = Wishes(
             example=path,
             up_flags=_up_flags(flags),
             speed=flags.speed,
+            pauses_s=_PAUSES_S,
             rps=flags.rps,
             seed=flags.seed,
             timeout_s=_PAUSES_S / flags.speed + _WITHOUT_PAUSES_S if flags.timeout is None else flags.timeout,
         )
-        with screen:
-            closing = asyncio.run(_play(wishes, screen))
-    _report(closing, flags.output)
-    return ExitCode.DONE if closing.is_good else ExitCode.FAILED
-
-
-async def _play(wishes: Wishes, screen: Screen) -> Closing:
-    return await Play(wishes, screen).run()
+        return run_demo(wishes, Showing(flags.plain, flags.output, flags.record))
 
 
 def _up_flags(flags: argparse.Namespace) -> tuple[str, ...]:
     ports = [text for name, (flag, _, _) in PORTS.items() for text in (flag, str(getattr(flags, f"{name}_port")))]
     seed = () if flags.seed is None else ("--seed", str(flags.seed))
     return ("--host", flags.host, "--speed", str(flags.speed), *ports, *seed)
-
-
-def _report(closing: Closing, form: str) -> None:
-    match form:
-        case "json":
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(closing), indent=2).decode() + "\n")
-        case "yaml":
-            sys.stdout.write(yaml.safe_dump(msgspec.to_builtins(closing), sort_keys=False))
-        case _:
-            out = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False)
-            out.print(closing_table(closing))
-            out.print()
-            for line in closing_lines(closing):
-                out.print(line)
 
 
 COMMAND: Final = Command(_add_flags, _run, _DESCRIPTION)

@@ -1,6 +1,8 @@
 """A stacked area in a few lines of text: how the traffic moves from one version to the other. Pure."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from rich.text import Text
@@ -29,8 +31,9 @@ def share_chart(
     for row in range(height):
         chart.append(_axis(row, height), _DIM)
         chart.append(" " * blank)
-        for one in columns:
-            chart.append(*_cell(one, version, row, height, colours))
+        cells = [_cell(one, version, row, height, colours) for one in columns]
+        for style, run in groupby(cells, key=itemgetter(1)):
+            chart.append("".join(character for character, _ in run), style)
         chart.append(f" ◀{marked:4.0%}" if row == mark_row else "", "bold")
         chart.append("\n")
     chart.append(" " * (_AXIS_WIDTH + blank) + _marks(columns), _DIM)
@@ -59,8 +62,7 @@ def _cell(one: Slice, version: str, row: int, height: int, colours: tuple[str, s
     if colours is None:
         return ("x" if one.failed else "░") if eighths <= 0 else _EIGHTHS[min(eighths, 8)], ""
     others, ours = _FAILED_COLOURS if one.failed else colours
+    # Where a cell is all of one colour its background has it: glyphs leave gaps between the lines.
     if eighths >= 8:
-        return "█", ours
-    if eighths <= 0:
-        return "█", others
-    return _EIGHTHS[eighths], f"{ours} on {others}"
+        return " ", f"on {ours}"
+    return _EIGHTHS[max(eighths, 0)], f"{ours} on {others}"

@@ -107,7 +107,7 @@ def closing_table(closing: Closing) -> Table:
             f"{one.low:.1%} – {one.high:.1%}",
             f"{one.requests:,}",
             "–" if one.dispersion is None else f"{one.dispersion:.2f}",
-            Text("✔ by chance", style=_GOOD) if one.is_chance else Text("✖ not by chance", style=_BAD),
+            Text("✔ as configured", style=_GOOD) if one.is_chance else Text("✖ not by chance", style=_BAD),
         )
     return table
 

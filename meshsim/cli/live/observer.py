@@ -32,13 +32,13 @@ class Release:
 class Observer:
     """Takes in what happens; tells how it looks. Pure but for the clock it reads."""
 
-    def __init__(self, release: Release, wall: Clock) -> None:
+    def __init__(self, release: Release, wall: Clock, slice_s: float) -> None:
         self.release = release
         self.stage = Stage.STARTING
         self.doing = ""
         """What the demo itself is at; empty while it only watches the rollout."""
         self.spans = Spans()
-        self.traffic = Traffic()
+        self.traffic = Traffic(slice_s)
         self.cpu = CpuRates()
         self._wall = wall
         self._began_s = wall.monotonic()

@@ -62,7 +62,7 @@ class Picture:
             colours=(_OLD_AREA, NEW_COLOUR) if console.color_system else None,
             marked=next((state.share for state in scene.versions if state.version == scene.new), 0.0),
         )  # fmt: skip
-        yield _panel(chart, f"share of {scene.new} in each half second")
+        yield _panel(chart, f"share of {scene.new}")
         yield _sentence(scene)
 
 

@@ -43,6 +43,9 @@ _START_S: Final = 30.0
 _BEFORE_S: Final = 2.5
 _OLD_PODS_GONE_S: Final = 30.0
 _AFTER_S: Final = 2.5
+_BESIDE_PAUSES_S: Final = 9.0
+_COLUMNS: Final = 80
+_MIN_SLICE_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Wishes:
     example: Path
     up_flags: tuple[str, ...]
     speed: float
+    pauses_s: float
+    """What the steps pause in all, on the cluster's clock."""
     rps: float
     seed: int | None
     timeout_s: float
@@ -65,7 +70,9 @@ class Play:
         self._wishes = wishes
         self._screen = screen
         self._wall = LoopClock()
-        self._observer = Observer(Release(NAME, _OLD, _NEW, wishes.speed), self._wall)
+        # So that a whole release fits into the width of a terminal.
+        slice_s = max(_MIN_SLICE_S, (wishes.pauses_s / wishes.speed + _BESIDE_PAUSES_S) / _COLUMNS)
+        self._observer = Observer(Release(NAME, _OLD, _NEW, wishes.speed), self._wall, slice_s)
         self._failed: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
         self._cluster: Cluster | None = None
         self._cluster_clock: Clock = self._wall

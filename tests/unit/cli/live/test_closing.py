@@ -76,7 +76,7 @@ def test_the_table_sets_weight_against_observed_share() -> None:
     header, row, *rest = _printed(_closing()).splitlines()
     assert header.split() == ["STEP", "WEIGHT", "OBSERVED", "99.9", "%", "BAND", "REQUESTS", "SPREAD"]
     assert row.split()[:5] == ["5", "pause", "60s", "v2", "34%"]
-    assert "✔ by chance" in row
+    assert "✔ as configured" in row
     assert rest == [
         "6,000 requests, 0 failed, sent to pods 6,000 times: no retry hid a failure",
         "pods left: 6 v2, the last old one 1.2 s after Healthy",

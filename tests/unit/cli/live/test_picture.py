@@ -72,26 +72,29 @@ def test_before_the_mesh_is_up_the_title_stands_alone() -> None:
     assert not any("traffic" in line for line in lines)
 
 
-def _chart(*slices: Slice, height: int = 4) -> list[str]:
-    text = share_chart(slices, "v2", width=20, height=height, colours=("blue", "yellow"), marked=0.5)
+def _chart(*slices: Slice, colours: tuple[str, str] | None = None) -> list[str]:
+    text = share_chart(slices, "v2", width=20, height=4, colours=colours, marked=0.5)
     return [str(line) for line in text.split("\n")]
 
 
-def test_a_column_of_the_chart_is_filled_from_the_ground_by_the_share() -> None:
-    rows = _chart(Slice(Counter(v1=50, v2=50)), height=4)
-    # The cells of both areas are full blocks, told apart by colour; only a boundary within a cell is a part of one.
-    assert [row[13] for row in rows[:4]] == ["█", "█", "█", "█"]
-    rows = _chart(Slice(Counter(v1=87, v2=13)), height=4)
-    assert rows[3][13] == "▄"
+@pytest.mark.parametrize(("share", "column"), [(0, "░░░░"), (50, "░░██"), (87, "▄███"), (13, "░░░▄"), (100, "████")])
+def test_a_column_of_the_chart_is_filled_from_the_ground_by_the_share(share: int, column: str) -> None:
+    rows = _chart(Slice(Counter(v1=100 - share, v2=share)))
+    assert "".join(row[13] for row in rows[:4]) == column
 
 
-def test_without_colours_only_the_versions_area_is_solid() -> None:
-    text = share_chart([Slice(Counter(v1=50, v2=50))], "v2", width=20, height=4, colours=None, marked=0.5)
-    assert [str(line)[13] for line in text.split("\n")[:4]] == ["░", "░", "█", "█"]
+def test_with_colours_a_cell_is_a_part_of_one_over_the_other() -> None:
+    text = share_chart([Slice(Counter(v1=87, v2=13))], "v2", width=20, height=4, colours=("blue", "yellow"), marked=0.5)
+    styles = {str(span.style) for span in text.spans}
+    assert "yellow on blue" in styles
+
+
+def test_a_slice_with_a_failure_is_told_from_the_others() -> None:
+    assert _chart(Slice(Counter(v1=1), failed=1))[0][13] == "x"
 
 
 def test_a_slice_without_requests_is_blank() -> None:
-    assert _chart(Slice(Counter(v1=1)), Slice())[0][13] == " "
+    assert _chart(Slice(Counter(v1=1)), Slice())[0][12:14] == "░ "
 
 
 def test_marks_stand_below_their_columns_and_never_on_each_other() -> None:

@@ -88,7 +88,7 @@ def difference(one: FieldSet, other: FieldSet) -> FieldSet:
     for name, parts in one.items():
         if name not in other:
             left[name] = parts
-        elif parts and other[name]:
+        elif parts:
             rest = difference(parts, other[name])
             if rest:
                 left[name] = rest

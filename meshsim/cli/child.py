@@ -64,8 +64,9 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, if it runs."""
         if self._process is not None and self._process.returncode is None:
+            # Not Process.send_signal: it reaps a child that has just died, and its exit code is lost to `wait`.
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                os.kill(self._process.pid, number)
 
     async def run(self, lifeline_fd: int) -> int:
         """One life: start it, pass on what it says, learn its addresses; returns its exit code."""

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -122,20 +122,19 @@ class _Up:
         await supervisor.ready("apiserver")
         async with HttpApi(self._topology.url("api"), user_agent="meshsim-up") as api:
             await apply_at_start(api, self._manifests)
-        for process in self._topology.processes():
-            await supervisor.ready(process.name)
-        self._announce(ready_fd)
+        told = [await supervisor.ready(process.name) for process in self._topology.processes()]
+        self._announce({name for addresses in told for name, address in addresses.items() if address}, ready_fd)
         await self._keep_clock()
 
-    def _announce(self, ready_fd: int | None) -> None:
+    def _announce(self, served: Set[str], ready_fd: int | None) -> None:
         url = self._topology.url
         hosts = sorted({host for manifest in self._manifests for host in _hosts_of(manifest)})
         say(f"traffic     {url('traffic')}" + (f"   (Host: {', '.join(hosts)})" if hosts else ""))
         say(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
-        say(f"dashboard   {url('dashboard')}")
-        say(
-            f"metrics     {url('stats', '/stats/prometheus')} {url('controller', '/metrics')} {url('node', '/metrics')}"
-        )
+        if "dashboard" in served:
+            say(f"dashboard   {url('dashboard')}")
+        metrics = (url("stats", "/stats/prometheus"), url("controller", "/metrics"), url("node", "/metrics"))
+        say(f"metrics     {'  '.join(metrics)}")
         say(f"admin       {url('admin')}")
         say("Ctrl-C stops everything")
         if ready_fd is not None:

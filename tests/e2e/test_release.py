@@ -1,0 +1,72 @@
+"""Releases of the example while callers ask all the time: no request may fail."""
+
+from pathlib import Path
+
+from tests.kits.eventually import eventually_blocking
+from tests.kits.up import Mesh, callers, mesh, released
+
+
+def _pods_by_version(up: Mesh) -> dict[str, int]:
+    versions: dict[str, int] = {}
+    for pod in up.listed("pods"):
+        if not pod["metadata"].get("deletionTimestamp"):
+            version = pod["spec"]["containers"][0]["image"].rpartition(":")[2]
+            versions[version] = versions.get(version, 0) + 1
+    return versions
+
+
+def test_a_controller_killed_in_a_pause_loses_nothing(tmp_path: Path) -> None:
+    with released(tmp_path, "--speed", "20") as up, callers(up) as calls:
+        up.cli("set", "image", "my-app", "my-app=my-app:v2")
+        eventually_blocking(lambda: up.is_at("Paused", step=4), within_s=30)
+        up.children()["controller"].kill()
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
+        eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
+        before = calls.total
+        eventually_blocking(lambda: calls.total > before + 100, within_s=10)
+    assert calls.failures == []
+    assert calls.by_version["v1"] > 100
+    assert calls.by_version["v2"] > 100
+
+
+def test_a_release_is_steered_with_argos_verbs_and_no_request_fails(tmp_path: Path) -> None:
+    with released(tmp_path, "--speed", "40") as up, callers(up) as calls:
+        assert up.cli("set", "image", "my-app", "my-app=my-app:v2") == 'rollout "my-app" image updated\n'
+        eventually_blocking(lambda: up.is_at("Paused", step=4), within_s=30)
+        _shows_the_pause(up)
+        assert up.cli("abort", "my-app") == "rollout 'my-app' aborted\n"
+        ended = up.run("status", "my-app", "--timeout", "30s")
+        assert ended.code == 1
+        assert "The rollout is in a degraded state with message: RolloutAborted" in ended.err
+        eventually_blocking(lambda: _weights(up) == [100, 0], within_s=15)
+        assert up.cli("retry", "rollout", "my-app") == "rollout 'my-app' retried\n"
+        eventually_blocking(lambda: up.is_at("Paused"), within_s=30)
+        assert up.cli("promote", "my-app", "--full") == "rollout 'my-app' fully promoted\n"
+        assert up.cli("status", "my-app", "--timeout", "60s").splitlines()[-1] == "Healthy"
+        eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
+        assert up.cli("undo", "my-app") == "rollout 'my-app' undo\n"
+        eventually_blocking(lambda: up.is_at("Paused"), within_s=30)
+        assert up.cli("promote", "my-app") == "rollout 'my-app' promoted\n"
+        assert up.cli("status", "my-app", "--timeout", "60s").splitlines()[-1] == "Healthy"
+        eventually_blocking(lambda: _pods_by_version(up) == {"v1": 6}, within_s=30)
+        assert "RolloutCompleted" in up.cli("events", "--for", "rollout/my-app")
+    assert calls.failures == []
+
+
+def _shows_the_pause(up: Mesh) -> None:
+    shown = up.cli("get", "rollout", "my-app")
+    assert "Status:          ॥ Paused\nMessage:         CanaryPauseStep\nStrategy:        Canary\n" in shown
+    assert "  Step:          4/9\n  SetWeight:     34\n  ActualWeight:  34\n" in shown
+    assert up.cli("list", "rollouts").splitlines()[1].split()[:4] == ["my-app", "Canary", "Paused", "4/9"]
+    assert "[my-app-stable:66,my-app-canary:34]" in up.cli("get", "vs", "my-app")
+
+
+def _weights(up: Mesh) -> list[int]:
+    return [one["weight"] for one in up.get("vs", "my-app")["spec"]["http"][0]["route"]]
+
+
+def test_the_kubeconfig_of_what_runs_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with mesh(tmp_path, manifests=()) as up:
+        kubeconfig = Path(up.cli("kubeconfig").strip())
+        assert kubeconfig.stat().st_mode & 0o777 == 0o600
+        assert up.addresses["api"] in up.cli("kubeconfig", "--raw")

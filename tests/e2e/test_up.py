@@ -1,0 +1,160 @@
+"""`meshsim up`: from nothing to a mesh that serves, and from that to nothing again."""
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from meshsim.cli.topology import PORTS
+from tests.kits.eventually import eventually_blocking
+from tests.kits.processes import meshsim
+from tests.kits.up import BLOG, FREE_PORTS, Mesh, gone, mesh
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """Given the example, running."""
+    with mesh(tmp_path_factory.mktemp("state")) as up:
+        eventually_blocking(up.serves, within_s=15)
+        yield up
+
+
+def test_the_example_serves_soon_after_it_was_started(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with mesh(tmp_path) as up:
+        eventually_blocking(up.serves, within_s=15)
+        took_s = time.monotonic() - started
+    # Four seconds is the promise on an idle machine.
+    assert took_s < 8
+
+
+def test_it_is_the_example_that_answers(running: Mesh) -> None:
+    answer = running.request()
+    assert (answer.status, answer.headers["x-version"]) == (200, "v1")
+
+
+def test_all_processes_together_are_small(running: Mesh) -> None:
+    sizes = {" ".join(one.cmdline()[1:4]): one.memory_full_info().pss / MEBIBYTE for one in running.everything()}
+    assert sum(sizes.values()) <= 250, sizes
+
+
+def test_every_plane_is_a_process_of_its_own(running: Mesh) -> None:
+    assert set(running.children()) == {"apiserver", "controller", "node", "proxy"}
+
+
+def test_every_address_it_tells_answers(running: Mesh) -> None:
+    # The dashboard is served when the API server has one.
+    for name in PORTS.keys() - {"dashboard"}:
+        host, _, port = running.addresses[name].removeprefix("http://").rpartition(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def test_six_pods_become_ready(running: Mesh) -> None:
+    eventually_blocking(lambda: running.cli("get", "pods").count(" 1/1    Running ") == 6, within_s=15)
+
+
+def test_two_runs_do_not_collide(running: Mesh, tmp_path: Path) -> None:
+    with mesh(tmp_path) as second:
+        eventually_blocking(second.serves, within_s=15)
+        assert running.serves()
+        assert not set(running.addresses.values()) & set(second.addresses.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_leaves_no_process_and_no_record_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with mesh(tmp_path) as up:
+        everything = up.everything()
+        assert len(everything) >= 5
+        asked = time.monotonic()
+        up.process.send_signal(number)
+        assert up.process.wait(10) == 0
+        assert time.monotonic() - asked < 3.5
+        assert gone(everything)
+    assert list((tmp_path / "meshsim").iterdir()) == []
+
+
+def test_nothing_survives_when_it_is_killed(tmp_path: Path) -> None:
+    with mesh(tmp_path) as up:
+        everything = up.everything()
+        up.process.kill()
+        up.process.wait()
+        eventually_blocking(lambda: gone(everything), within_s=5)
+        assert "no `meshsim up` is running" in up.run("get", "pods").err
+
+
+def test_a_plane_that_dies_is_started_again_on_its_port_and_nothing_is_lost(tmp_path: Path) -> None:
+    with mesh(tmp_path, "--data-dir", str(tmp_path / "data")) as up:
+        eventually_blocking(up.serves, within_s=15)
+        for plane in ("apiserver", "controller", "node", "proxy"):
+            dead = up.children()[plane]
+            dead.kill()
+            eventually_blocking(partial(_is_another, up, plane, dead), within_s=10)
+        eventually_blocking(up.serves, within_s=20)
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=20)
+
+
+def _is_another(up: Mesh, plane: str, dead: psutil.Process) -> bool:
+    return up.children().get(plane, dead).pid != dead.pid
+
+
+def test_a_busy_port_is_named_and_nothing_started() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        ran = meshsim("up", "-f", BLOG, *FREE_PORTS, "--api-port", str(port))
+    assert ran.code == 5
+    assert ran.err.startswith(f"Error: 127.0.0.1:{port}, the Kubernetes API, is taken by another program")
+    assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "sentence"),
+    [
+        ("missing.yaml", None, 5, "missing.yaml: No such file or directory"),
+        ("broken.yaml", "kind: Service\nmetadata: {name: ]\n", 3, "broken.yaml:2:18: "),
+        (
+            "odd.yaml",
+            "apiVersion: x/v1\nkind: Odd\nmetadata: {name: a}\n",
+            3,
+            "odd.yaml:1:1: Odd of x/v1 is not a kind",
+        ),
+    ],
+)
+def test_a_manifest_that_cannot_be_is_named_and_nothing_started(
+    tmp_path: Path, name: str, text: str | None, code: int, sentence: str
+) -> None:
+    file = tmp_path / name
+    if text is not None:
+        file.write_text(text)
+    ran = meshsim("up", "-f", str(file), *FREE_PORTS)
+    assert ran.code == code
+    assert sentence in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_manifest_that_the_api_refuses_is_named_with_its_place_and_nothing_is_left_running(tmp_path: Path) -> None:
+    file = tmp_path / "rollout.yaml"
+    file.write_text((Path(BLOG) / "rollout.yaml").read_text().replace("replicas: 6", "replicas: six"))
+    ran = meshsim("up", "-f", str(file), *FREE_PORTS, environment={"XDG_STATE_HOME": str(tmp_path)})
+    assert ran.code == 3
+    assert f"{file}:5:3: " in ran.err
+    assert list((tmp_path / "meshsim").iterdir()) == []
+
+
+def test_a_reopened_data_directory_goes_on_where_it_was(tmp_path: Path) -> None:
+    data = ("--data-dir", str(tmp_path / "data"), "--speed", "40")
+    with mesh(tmp_path / "first", *data) as up:
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=20)
+        up.cli("set", "image", "my-app", "my-app=my-app:v2")
+        eventually_blocking(lambda: up.is_at("Paused"), within_s=20)
+        created = up.get("rollout", "my-app")["metadata"]["uid"]
+    with mesh(tmp_path / "second", *data) as up:
+        assert up.get("rollout", "my-app")["metadata"]["uid"] == created
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=30)
+        eventually_blocking(lambda: up.request().headers.get("x-version") == "v2", within_s=10)

@@ -1,0 +1,198 @@
+"""`meshsim up` for tests: a whole mesh on free ports, commands against it, and callers that count what fails."""
+
+import http.client
+import json
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from meshsim.api.decode import Object
+from meshsim.cli.topology import PORTS
+from tests.kits.eventually import eventually_blocking
+from tests.kits.processes import REPOSITORY, Ran, meshsim, serving
+
+BLOG: Final = str(REPOSITORY / "examples" / "blog-canary")
+FREE_PORTS: Final = tuple(part for flag, _, _ in PORTS.values() for part in (flag, "0"))
+_MODULES: Final = {
+    "apiserver": "meshsim.apiserver",
+    "controller": "controller",
+    "node": "meshsim.runtime",
+    "proxy": "meshsim.proxy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the mesh answered to one request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Mesh:
+    """A running mesh."""
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", addresses: dict[str, str], environment: dict[str, str]
+    ) -> None:
+        self.process = process
+        self.addresses = addresses
+        self._environment = environment
+
+    def cli(self, *arguments: str, code: int = 0) -> str:
+        """What one of our commands prints; held to its exit code."""
+        ran = self.run(*arguments)
+        assert ran.code == code, f"{' '.join(arguments)} ended with {ran.code}: {ran.err}{ran.out}"
+        return ran.out
+
+    def run(self, *arguments: str) -> Ran:
+        """Run one of our commands as the user who started the mesh."""
+        return meshsim(*arguments, environment=self._environment)
+
+    def get(self, kind: str, name: str) -> Object:
+        """An object as it stands in the API."""
+        return _object(json.loads(self.cli("get", kind, name, "-o", "json")))
+
+    def listed(self, kind: str) -> list[Object]:
+        """All objects of a kind."""
+        return [_object(one) for one in json.loads(self.cli("get", kind, "-o", "json"))["items"]]
+
+    def request(self, path: str = "/", host: str = "my-app") -> Answer:
+        """Ask the mesh, as a caller of that host."""
+        with _Caller(self.addresses["traffic"], host) as caller:
+            return caller.ask(path)
+
+    def serves(self) -> bool:
+        """The example answers."""
+        try:
+            return self.request().status == 200
+        except OSError:
+            return False
+
+    def phase(self, name: str = "my-app") -> str:
+        """The rollout's phase."""
+        return self.cli("status", name, "--watch=false").split(" - ")[0].strip()
+
+    def is_at(self, phase: str, step: int | None = None) -> bool:
+        """Whether the example is in this phase, at this step."""
+        status = self.get("rollout", "my-app").get("status") or {}
+        return status.get("phase") == phase and step in (None, status.get("currentStepIndex"))
+
+    def children(self) -> dict[str, psutil.Process]:
+        """The processes of the planes."""
+        found: dict[str, psutil.Process] = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                command = child.cmdline()
+                found |= {name: child for name, module in _MODULES.items() if command[1:3] == ["-m", module]}
+        return found
+
+    def everything(self) -> list[psutil.Process]:
+        """The supervisor and all that it started, however deep."""
+        supervisor = psutil.Process(self.process.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
+
+@contextmanager
+def mesh(state: Path, *flags: str, manifests: Sequence[str] = (BLOG,), stderr: int | None = None) -> Iterator[Mesh]:
+    """Given `meshsim up` with these manifests on free ports; it is ended when the block ends."""
+    environment = {"XDG_STATE_HOME": str(state), "MESHSIM_KUBECONFIG": ""}
+    files = [part for manifest in manifests for part in ("-f", manifest)]
+    with serving("meshsim", "up", *files, *FREE_PORTS, *flags, stderr=stderr, environment=environment) as served:
+        yield Mesh(served.process, served.addresses, environment)
+
+
+@contextmanager
+def released(state: Path, *flags: str) -> Iterator[Mesh]:
+    """Given a mesh whose example is Healthy on its first version."""
+    with mesh(state, *flags) as running:
+        eventually_blocking(lambda: running.is_at("Healthy"), within_s=30)
+        eventually_blocking(running.serves, within_s=10)
+        yield running
+
+
+def gone(processes: Sequence[psutil.Process]) -> bool:
+    """None of them runs any more."""
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+
+
+@dataclass
+class Calls:
+    """What callers saw so far."""
+
+    by_version: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """All requests, failed ones too."""
+        return self.by_version.total() + len(self.failures)
+
+
+@contextmanager
+def callers(running: Mesh, *, count: int = 2, every_s: float = 0.01) -> Iterator[Calls]:
+    """Callers that ask over kept connections until the block ends, and note every request that fails."""
+    calls, stop, lock = Calls(), threading.Event(), threading.Lock()
+
+    def call() -> None:
+        with _Caller(running.addresses["traffic"], "my-app") as caller:
+            while not stop.is_set():
+                try:
+                    answer = caller.ask("/")
+                    problem = "" if answer.status == 200 else f"{answer.status} {answer.body[:200]!r}"
+                    version = answer.headers.get("x-version", "?")
+                except (OSError, http.client.HTTPException) as error:
+                    problem, version = repr(error), ""
+                with lock:
+                    if problem:
+                        calls.failures.append(problem)
+                    else:
+                        calls.by_version[version] += 1
+                stop.wait(every_s)
+
+    threads = [threading.Thread(target=call, name=f"caller {index}") for index in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield calls
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+class _Caller:
+    """One kept connection."""
+
+    def __init__(self, url: str, host: str) -> None:
+        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+        self._headers = {"Host": host}
+
+    def ask(self, path: str) -> Answer:
+        try:
+            self._connection.request("GET", path, headers=self._headers)
+            reply = self._connection.getresponse()
+            headers = {name.lower(): value for name, value in reply.getheaders()}
+            return Answer(reply.status, headers, reply.read())
+        except Exception:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> "_Caller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def _object(value: Any) -> Object:
+    assert isinstance(value, dict)
+    return value

@@ -5,7 +5,7 @@ A snapshot says what a cluster should be; `Cluster.update` makes the living one 
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from meshsim.kit.chance import Draw
 from meshsim.mesh.balance import Balancer, balancer_of
@@ -14,10 +14,8 @@ from meshsim.mesh.clusters import ClusterPlan
 from meshsim.mesh.outlier import HostRecord
 from meshsim.mesh.registry import Endpoint
 from meshsim.mesh.retry import Reset
+from meshsim.proxy.peers import Connection, UpstreamUser
 from meshsim.telemetry.istio import Series
-
-if TYPE_CHECKING:
-    from meshsim.proxy.upstream import Upstream, UpstreamUser
 
 Dial = Callable[["Host"], None]
 """Opens a connection to a host; `connected` or `dial_failed` is called when it is decided."""
@@ -43,7 +41,7 @@ class Host:
         self.added_at = now
         self.active = 0
         self.connections = 0
-        self.idle: list[Upstream] = []
+        self.idle: list[Connection] = []
         self.waiting: deque[UpstreamUser] = deque()
         self.record = HostRecord()
         self.retired = False
@@ -56,7 +54,7 @@ class Host:
     def __repr__(self) -> str:
         return f"<Host {self.address} of {self.cluster.name}>"
 
-    def take_idle(self) -> "Upstream | None":
+    def take_idle(self) -> Connection | None:
         """An open connection that nobody uses, the one used last."""
         while self.idle:
             upstream = self.idle.pop()
@@ -64,7 +62,7 @@ class Host:
                 return upstream
         return None
 
-    def wait(self, user: "UpstreamUser") -> Reset | None:
+    def wait(self, user: UpstreamUser) -> Reset | None:
         """Queue for a connection, opening one when the cluster may; OVERFLOW when too many wait already."""
         cluster = self.cluster
         limits = cluster.plan.limits
@@ -79,13 +77,13 @@ class Host:
             cluster.dial(self)
         return None
 
-    def leave(self, user: "UpstreamUser") -> None:
+    def leave(self, user: UpstreamUser) -> None:
         """Stop waiting."""
         if user in self.waiting:
             self.waiting.remove(user)
             self.cluster.pending -= 1
 
-    def next_user(self) -> "UpstreamUser | None":
+    def next_user(self) -> UpstreamUser | None:
         """Who has waited longest."""
         if not self.waiting:
             return None

@@ -1,18 +1,16 @@
 """One client connection: reads requests one after the other, writes their responses in order."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import CHUNKED, RequestFields
 from meshsim.http1.grammar import END_OF_HEAD, REQUEST_HEAD, fault_of
 from meshsim.mesh.request import Request
+from meshsim.proxy.engine import Engine
 from meshsim.proxy.exchange import Exchange
 from meshsim.proxy.heads import peer_section, reason_of, status_line
-
-if TYPE_CHECKING:
-    from meshsim.proxy.engine import Engine
 
 _WRITE_HIGH_BYTES: Final = 64 * 1024
 _SCHEMES: Final = (b"http://", b"https://")
@@ -26,7 +24,7 @@ class Downstream(asyncio.Protocol):
         "engine", "ip", "is_http10", "keeps_alive", "listener", "peer", "sent_bytes", "transport",
     )  # fmt: skip
 
-    def __init__(self, engine: "Engine", listener: int) -> None:
+    def __init__(self, engine: Engine, listener: int) -> None:
         self.engine = engine
         self.listener = listener
         self.transport: Any = None
@@ -121,7 +119,7 @@ class Downstream(asyncio.Protocol):
         request = self._request(head[1], head[2], fields)
         if request is None:
             return
-        exchange = Exchange(self, request, fields, head.end())
+        exchange = Exchange(self.engine, self, request, fields, head.end())
         self._exchange = exchange
         self._left = fields.length
         if request.target[:1] != b"/":
@@ -315,6 +313,13 @@ class Downstream(asyncio.Protocol):
         """Close now."""
         self._is_closing = True
         self.transport.close()
+
+    def expire(self) -> None:
+        """It waited too long: cut a head that doesn't come, close an idle connection."""
+        if self._held and not self._lingers:
+            self._refuse(MessageError(408, "request_header_timeout"))
+        else:
+            self.close()
 
     def drain(self) -> None:
         """Close if no exchange is in flight; else after it."""

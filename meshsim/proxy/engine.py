@@ -12,13 +12,12 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ClusterPlan
 from meshsim.mesh.compile import Snapshot
+from meshsim.mesh.format import FormatContext
 from meshsim.mesh.registry import Workload
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Cluster, Host
-from meshsim.proxy.downstream import Downstream
-from meshsim.proxy.exchange import Exchange
 from meshsim.proxy.heads import DateLine, RequestIds
-from meshsim.proxy.report import ExchangeContext
+from meshsim.proxy.peers import Closable, Timed
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.timeouts import TimeoutQueue
 from meshsim.proxy.upstream import Upstream
@@ -35,7 +34,13 @@ class Engine:
     """The state of a proxy process."""
 
     def __init__(
-        self, settings: Settings, tasks: TaskOwner, *, seed: int | None = None, sidecar: Workload = NO_WORKLOAD
+        self,
+        settings: Settings,
+        tasks: TaskOwner,
+        *,
+        seed: int | None = None,
+        sidecar: Workload = NO_WORKLOAD,
+        trusted_proxies: int = 0,
     ) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
@@ -52,34 +57,34 @@ class Engine:
         self.date = DateLine(self.loop)
         self.request_memo = FieldsMemo(read_request_fields)
         self.response_memo = FieldsMemo(read_response_fields)
-        self.connections: set[Downstream] = set()
+        self.mirror = draws(seed, "mirror")
+        self.trusted_proxies = trusted_proxies
+        self.connections: set[Closable] = set()
         self.is_draining = False
         self.drained = asyncio.Event()
         self.refusals: dict[tuple[int, str], int] = {}
-        self.access_log: Callable[[ExchangeContext], None] | None = None
-        header_s = settings.header_timeout_s
-        self.header_timeouts = None if header_s is None else TimeoutQueue(self.loop, header_s, Downstream.close)
-        self.idle_timeouts = TimeoutQueue(self.loop, settings.idle_timeout_s, Downstream.close)
-        self.lingering = TimeoutQueue(self.loop, _LINGER_S, Downstream.close)
-        self._response_timeouts: dict[float, TimeoutQueue[Exchange]] = {}
-        self._per_try_timeouts: dict[float, TimeoutQueue[Exchange]] = {}
+        self.access_log: Callable[[FormatContext], None] | None = None
+        header_s, body_s = settings.header_timeout_s, settings.body_timeout_s
+        self.header_timeouts = None if header_s is None else TimeoutQueue(self.loop, header_s, _expire)
+        self.body_timeouts = None if body_s is None else TimeoutQueue(self.loop, body_s, _end_stalled)
+        self.idle_timeouts = TimeoutQueue(self.loop, settings.idle_timeout_s, _expire)
+        self.lingering = TimeoutQueue(self.loop, _LINGER_S, _expire)
+        self._response_timeouts: dict[float, TimeoutQueue[Timed]] = {}
+        self._per_try_timeouts: dict[float, TimeoutQueue[Timed]] = {}
         self._tasks = tasks
 
-    def response_timeouts(self, duration_s: float) -> TimeoutQueue[Exchange]:
+    def response_timeouts(self, duration_s: float) -> TimeoutQueue[Timed]:
         """Exchanges whose route allows that long."""
         queue = self._response_timeouts.get(duration_s)
         if queue is None:
-            queue = TimeoutQueue(self.loop, duration_s, Exchange.on_response_timeout)
-            self._response_timeouts[duration_s] = queue
+            queue = self._response_timeouts[duration_s] = TimeoutQueue(self.loop, duration_s, _end_late)
         return queue
 
-    def per_try_timeouts(self, duration_s: float) -> TimeoutQueue[Exchange]:
+    def per_try_timeouts(self, duration_s: float) -> TimeoutQueue[Timed]:
         """Exchanges whose route allows that long for an attempt."""
         queue = self._per_try_timeouts.get(duration_s)
         if queue is None:
-            queue = self._per_try_timeouts[duration_s] = TimeoutQueue(
-                self.loop, duration_s, Exchange.on_per_try_timeout
-            )
+            queue = self._per_try_timeouts[duration_s] = TimeoutQueue(self.loop, duration_s, _end_attempt)
         return queue
 
     def refused(self, error: MessageError) -> None:
@@ -148,3 +153,19 @@ class Engine:
                 if policy is not None and now - looked_at.get(cluster.name, 0.0) >= policy.interval_s:
                     looked_at[cluster.name] = now
                     cluster.look_at_ejected()
+
+
+def _expire(connection: Closable) -> None:
+    connection.expire()
+
+
+def _end_late(exchange: Timed) -> None:
+    exchange.on_response_timeout()
+
+
+def _end_attempt(exchange: Timed) -> None:
+    exchange.on_per_try_timeout()
+
+
+def _end_stalled(exchange: Timed) -> None:
+    exchange.on_body_timeout()

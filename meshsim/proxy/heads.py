@@ -25,8 +25,8 @@ _GATEWAY_OWNED: Final = frozenset(
 )
 _NOT_PASSED_DOWN: Final = frozenset((b"server", b"x-envoy-upstream-service-time"))
 
-SERVER_GATEWAY: Final = b"istio-envoy"
-SERVER_SIDECAR: Final = b"envoy"
+SERVED_BY: Final = {True: b"server: istio-envoy\r\n", False: b"server: envoy\r\n"}
+"""The `server` line, by whether a gateway answers."""
 
 
 def reason_of(status: int) -> bytes:

@@ -1,18 +1,19 @@
 """The last phase of every exchange: its metrics, its line in the access log, and what format strings may ask."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Final
 
-from meshsim.telemetry.istio import BOTH, NO_SERVICE, NO_WORKLOAD, SOURCE, SeriesKey
+from meshsim.proxy.cluster import Host
+from meshsim.proxy.engine import Engine
+from meshsim.proxy.state import ExchangeState
+from meshsim.telemetry.istio import BOTH, DESTINATION, NO_SERVICE, NO_WORKLOAD, SOURCE, SeriesKey
 
-if TYPE_CHECKING:
-    from meshsim.proxy.cluster import Host
-    from meshsim.proxy.exchange import Exchange
 
-
-def record(exchange: "Exchange", now: float) -> None:
+def record(exchange: ExchangeState, now: float) -> None:
     """Count an exchange that is over. Called exactly once for each."""
-    host, status, downstream = exchange.host, exchange.status, exchange.downstream
+    host, status = exchange.host, exchange.status
+    engine = exchange.engine
     series = None
     if host is not None:
         host.cluster.rq_classes[status // 100] += 1
@@ -23,29 +24,48 @@ def record(exchange: "Exchange", now: float) -> None:
         if not exchange.flags and exchange.attempt == 1 and not exchange.fields.is_grpc:
             series = host.series.get((status, exchange.is_gateway))
             if series is None:
-                series = exchange.engine.metrics.series(_key(exchange, host))
+                series = engine.metrics.series(_key(exchange, host))
                 host.series[status, exchange.is_gateway] = series
     if series is None:
-        series = exchange.engine.metrics.series(_key(exchange, host))
-    series.record((now - exchange.started) * 1000.0, exchange.received_bytes, downstream.sent_bytes)
-    log = exchange.engine.access_log
-    if log is not None:
-        log(ExchangeContext(exchange, now))
+        series = engine.metrics.series(_key(exchange, host))
+    series.record((now - exchange.started) * 1000.0, exchange.received_bytes, exchange.downstream.sent_bytes)
+    if engine.access_log is not None:
+        engine.access_log(ExchangeContext(exchange, now))
 
 
-def _key(exchange: "Exchange", host: "Host | None") -> SeriesKey:
+def record_attempt(exchange: ExchangeState, host: Host, status: int) -> None:
+    """Count an attempt that another follows: a request for the destination, none for the source."""
+    host.rq_error += 1
+    if status:
+        key = _key(exchange, host)._replace(reporters=DESTINATION, status=status, flags="")
+        took_ms = (exchange.engine.now() - exchange.attempt_started) * 1000.0
+        exchange.engine.metrics.series(key).record(took_ms, exchange.received_bytes, 0)
+
+
+def record_shadow(engine: Engine, host: Host, status: int, took_ms: float, sent_bytes: int) -> None:
+    """Count a mirrored copy: a request for the destination, none for the source."""
+    host.rq_success += 1
+    key = SeriesKey(
+        DESTINATION, engine.sources[True], host.endpoint.workload, host.cluster.plan.service, "http", status, "", ""
+    )
+    engine.metrics.series(key).record(took_ms, sent_bytes, 0)
+
+
+def _key(exchange: ExchangeState, host: Host | None) -> SeriesKey:
     cluster = exchange.cluster
-    grpc_status = ""
-    if exchange.fields.is_grpc and exchange.grpc_status is not None:
-        grpc_status = str(exchange.grpc_status)
+    is_grpc = exchange.fields.is_grpc
+    grpc_status = exchange.grpc_status
+    if is_grpc and grpc_status is None and exchange.response_fields is not None:
+        sent = exchange.response_fields.first(b"grpc-status")
+        grpc_status = int(sent) if sent.isdigit() else None
     return SeriesKey(
         reporters=BOTH if host is not None and exchange.details == "via_upstream" else SOURCE,
         source=exchange.engine.sources[exchange.is_gateway],
         workload=NO_WORKLOAD if host is None else host.endpoint.workload,
         service=NO_SERVICE if cluster is None else cluster.plan.service,
-        protocol="grpc" if exchange.fields.is_grpc else "http",
+        protocol="grpc" if is_grpc else "http",
         status=exchange.status,
-        grpc_status=grpc_status,
+        grpc_status="" if grpc_status is None else str(grpc_status),
         flags=exchange.flags,
     )
 
@@ -55,7 +75,7 @@ class ExchangeContext:
 
     __slots__ = ("_exchange", "_now")
 
-    def __init__(self, exchange: "Exchange", now: float | None = None) -> None:
+    def __init__(self, exchange: ExchangeState, now: float | None = None) -> None:
         self._exchange = exchange
         self._now = exchange.engine.now() if now is None else now
 
@@ -63,7 +83,7 @@ class ExchangeContext:
         """The value of a command operator, None when it has none."""
         exchange = self._exchange
         if name == "REQ":
-            return self._request(argument)
+            return _request_header(exchange, argument.lower())
         if name == "RESP":
             fields = exchange.response_fields
             found = fields.first(argument.lower().encode()) if fields is not None else b""
@@ -72,48 +92,36 @@ class ExchangeContext:
             started = datetime.now(UTC).timestamp() - (self._now - exchange.started)
             stamp = datetime.fromtimestamp(started, UTC)
             return f"{stamp:%Y-%m-%dT%H:%M:%S}.{stamp.microsecond // 1000:03d}Z"
-        return self._plain(name)
+        if name == "DURATION":
+            return str(int((self._now - exchange.started) * 1000))
+        value = _VALUES.get(name)
+        return exchange.downstream.address(name) if value is None else value(exchange) or None
 
-    def _request(self, argument: str) -> str | None:
-        exchange = self._exchange
-        request = exchange.request
-        name = argument.lower()
-        value = {
-            ":method": request.method,
-            ":path": request.target,
-            ":authority": request.authority,
-            ":scheme": request.scheme,
-            "x-request-id": exchange.request_id,
-            "x-envoy-original-path": b"",
-        }.get(name)
-        if value is None:
-            value = exchange.fields.first(name.encode())
-        return value.decode("latin-1") or None
 
-    def _plain(self, name: str) -> str | None:
-        exchange = self._exchange
-        downstream = exchange.downstream
-        host, cluster, route = exchange.host, exchange.cluster, exchange.route
-        if name in ("UPSTREAM_CLUSTER", "UPSTREAM_CLUSTER_RAW"):
-            return cluster.name if cluster else None
-        match name:
-            case "RESPONSE_CODE":
-                return str(exchange.status)
-            case "RESPONSE_FLAGS":
-                return exchange.flags or "-"
-            case "RESPONSE_CODE_DETAILS":
-                return exchange.details
-            case "PROTOCOL":
-                return "HTTP/1.0" if downstream.is_http10 else "HTTP/1.1"
-            case "BYTES_RECEIVED":
-                return str(exchange.body_received)
-            case "BYTES_SENT":
-                return str(exchange.sent_bytes)
-            case "DURATION":
-                return str(int((self._now - exchange.started) * 1000))
-            case "UPSTREAM_HOST":
-                return host.address if host else None
-            case "ROUTE_NAME":
-                return (route.name if route else "") or None
-            case _:
-                return downstream.address(name)
+def _request_header(exchange: ExchangeState, name: str) -> str | None:
+    request = exchange.request
+    pseudo = {
+        ":method": request.method,
+        ":path": request.target,
+        ":authority": request.authority,
+        ":scheme": request.scheme,
+        "x-request-id": exchange.request_id,
+    }
+    value = pseudo.get(name)
+    if value is None:
+        value = exchange.fields.first(name.encode())
+    return value.decode("latin-1") or None
+
+
+_VALUES: Final[dict[str, Callable[[ExchangeState], str]]] = {
+    "RESPONSE_CODE": lambda exchange: str(exchange.status),
+    "RESPONSE_FLAGS": lambda exchange: exchange.flags or "-",
+    "RESPONSE_CODE_DETAILS": lambda exchange: exchange.details,
+    "PROTOCOL": lambda exchange: "HTTP/1.0" if exchange.downstream.is_http10 else "HTTP/1.1",
+    "BYTES_RECEIVED": lambda exchange: str(exchange.body_received),
+    "BYTES_SENT": lambda exchange: str(exchange.sent_bytes),
+    "UPSTREAM_HOST": lambda exchange: exchange.host.address if exchange.host else "",
+    "UPSTREAM_CLUSTER": lambda exchange: exchange.cluster.name if exchange.cluster else "",
+    "UPSTREAM_CLUSTER_RAW": lambda exchange: exchange.cluster.name if exchange.cluster else "",
+    "ROUTE_NAME": lambda exchange: exchange.route.name if exchange.route else "",
+}

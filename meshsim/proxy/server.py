@@ -56,7 +56,13 @@ class ProxyServer:
         options = self._options
         async with contextlib.AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(TaskOwner(_told))
-            engine = Engine(options.settings, tasks, seed=options.seed, sidecar=_own_workload(options))
+            engine = Engine(
+                options.settings,
+                tasks,
+                seed=options.seed,
+                sidecar=_own_workload(options),
+                trusted_proxies=options.spec.mesh.trusted_proxies,
+            )
             publisher = Publisher(options.spec, engine.publish, tasks)
             await self._follow(stack, tasks, publisher)
             servers = [await self._listen(engine, index) for index in range(len(options.listeners))]

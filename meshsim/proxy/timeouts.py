@@ -1,10 +1,10 @@
 """Timeouts by the thousand: one timer for each duration instead of one for each wait."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
-W = TypeVar("W", bound=Hashable)
+W = TypeVar("W")
 
 
 class TimeoutQueue(Generic[W]):

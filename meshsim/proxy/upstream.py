@@ -1,7 +1,7 @@
 """One connection to a host: writes a request, reads a response, serves one user at a time."""
 
 import asyncio
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
@@ -9,42 +9,10 @@ from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, FieldsMemo, ResponseField
 from meshsim.http1.grammar import END_OF_HEAD, RESPONSE_HEAD
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Host
+from meshsim.proxy.peers import UpstreamUser
 
 _MAX_RESPONSE_HEAD_BYTES: Final = 256 * 1024
 _WRITE_HIGH_BYTES: Final = 64 * 1024
-
-
-class UpstreamUser(Protocol):
-    """Who sends a request over a connection and gets the response."""
-
-    is_head_request: bool
-
-    def on_connected(self, upstream: "Upstream") -> None:
-        """A connection is yours."""
-
-    def on_reset(self, reset: Reset) -> None:
-        """There will be no (further) response."""
-
-    def on_informational(self, status: int, fields: ResponseFields) -> None:
-        """A 1xx response came; another follows."""
-
-    def on_response(self, status: int, fields: ResponseFields) -> None:
-        """The head of the response came."""
-
-    def on_data(self, data: bytes) -> None:
-        """A piece of the body."""
-
-    def on_whole(self, status: int, fields: ResponseFields, body: bytes) -> None:
-        """Head and body came together; nothing follows, the connection is free."""
-
-    def on_end(self) -> None:
-        """The response is complete; the connection is free."""
-
-    def on_tunnel(self, fields: ResponseFields) -> None:
-        """101: the connection now carries another protocol."""
-
-    def on_writable(self, *, writable: bool) -> None:
-        """Whether more of the request should be written now."""
 
 
 class Upstream(asyncio.Protocol):
@@ -87,6 +55,10 @@ class Upstream(asyncio.Protocol):
         """Send more of the request."""
         if not self.is_closing:
             self.transport.write(data)  # type: ignore[union-attr]
+
+    def unsent_bytes(self) -> int:
+        """How much of what was written has not left yet."""
+        return 0 if self.is_closing or self.transport is None else self.transport.get_write_buffer_size()
 
     def abandon(self) -> None:
         """The user doesn't want the response any more."""

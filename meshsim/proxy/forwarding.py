@@ -1,0 +1,185 @@
+"""The heads of one exchange, formed for its peers: the request's on its way up, the response's on its way down."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, ResponseFields
+from meshsim.mesh.headers import Line, Stages, apply_stages
+from meshsim.mesh.route import RouteDestination
+from meshsim.proxy.heads import (
+    SERVED_BY,
+    request_section,
+    response_lines,
+    response_section,
+    status_line,
+    written,
+)
+from meshsim.proxy.report import ExchangeContext
+from meshsim.proxy.state import ExchangeState
+
+_ATTEMPT_COUNT: Final = b"x-envoy-attempt-count"
+_FRAMING: Final = b"transfer-encoding: chunked\r\n"
+_CLOSE: Final = b"connection: close\r\n"
+
+
+def plain_request_head(exchange: ExchangeState, tail: bytes) -> bytes:
+    """The head of a first attempt to which nothing is done: slices of what the client sent."""
+    section = request_section(exchange.fields, is_gateway=exchange.is_gateway)
+    exchange.request_id = request_id = section.request_id or exchange.engine.request_ids.next()
+    request = exchange.request
+    return b"".join(
+        (
+            request.method,
+            b" ",
+            request.target,
+            b" HTTP/1.1\r\n",
+            section.head,
+            exchange.downstream.peer if exchange.is_gateway else b"",
+            request_id,
+            tail,
+        )
+    )
+
+
+def request_lines(exchange: ExchangeState, destination: RouteDestination) -> tuple[bytes, list[Line]]:
+    """Target and headers of an attempt after everything its route asks for."""
+    request, route, fields = exchange.request, exchange.route, exchange.fields
+    section = request_section(fields, is_gateway=exchange.is_gateway)
+    if not exchange.request_id:
+        exchange.request_id = section.request_id or exchange.engine.request_ids.next()
+    lines = list(section.lines)
+    if exchange.is_gateway:
+        lines += _client_lines(exchange, section.forwarded_for)
+    lines.append((b"x-request-id", exchange.request_id))
+    target = request.target
+    if route is not None and route.rewrite is not None:
+        target = route.rewrite(target)
+        lines.append((b"x-envoy-original-path", request.target))
+    for line in destination.tail.strip().split(b"\r\n"):
+        name, _, value = line.partition(b": ")
+        lines.append((name, b"%d" % exchange.attempt if name == _ATTEMPT_COUNT else value))
+    if destination.request_stages:
+        lines = apply_stages(destination.request_stages, lines, ExchangeContext(exchange))
+    if destination.authority is not None:
+        lines = [(name, destination.authority if name == b"host" else value) for name, value in lines]
+        lines.append((b"x-envoy-original-host", request.authority))
+    if fields.upgrade:
+        lines += [(b"connection", b"Upgrade"), (b"upgrade", fields.upgrade)]
+    return target, lines
+
+
+def _client_lines(exchange: ExchangeState, forwarded_for: bytes) -> list[Line]:
+    """What a gateway says of its client. Behind proxies that it trusts it believes what they said."""
+    ip = exchange.downstream.ip
+    scheme, external = exchange.request.scheme, ip
+    hops = exchange.engine.trusted_proxies
+    if hops:
+        scheme = exchange.fields.first(b"x-forwarded-proto") or scheme
+        chain = [address.strip() for address in forwarded_for.split(b",") if address.strip()]
+        external = chain[-hops] if len(chain) >= hops else ip
+    return [
+        (b"x-forwarded-for", forwarded_for + b"," + ip if forwarded_for else ip),
+        (b"x-forwarded-proto", scheme),
+        (b"x-envoy-external-address", external),
+    ]
+
+
+def request_head(method: bytes, target: bytes, lines: Sequence[Line]) -> bytes:
+    """A request's head as it stands on the wire."""
+    return b"".join((method, b" ", target, b" HTTP/1.1\r\n", written(lines), b"\r\n"))
+
+
+def response_head(
+    exchange: ExchangeState, status: int, fields: ResponseFields, destination: RouteDestination, *, whole: bool
+) -> bytes:
+    """The head of an upstream's response for the client; `whole` means that its body is already here."""
+    engine, downstream = exchange.engine, exchange.downstream
+    took_ms = int((engine.now() - exchange.attempt_started) * 1000)
+    changes = destination.response_stages or exchange.set_cookie or engine.settings.explains
+    if changes or (exchange.route is not None and exchange.route.cors is not None):
+        lines = _changed_response(exchange, fields, destination, took_ms)
+        section, took = written(lines), b""
+        dated = any(name == b"date" for name, _ in lines)
+    else:
+        section, dated = response_section(fields)
+        took = b"x-envoy-upstream-service-time: %d\r\n" % took_ms
+    streams = not whole and fields.length in (CHUNKED, UNTIL_CLOSE) and not downstream.is_http10
+    return b"".join(
+        (
+            status_line(status),
+            section,
+            took,
+            b"" if dated else engine.date.get(),
+            SERVED_BY[exchange.is_gateway],
+            _FRAMING if streams else b"",
+            b"" if downstream.keeps_alive else _CLOSE,
+            b"\r\n",
+        )
+    )
+
+
+def _changed_response(
+    exchange: ExchangeState, fields: ResponseFields, destination: RouteDestination, took_ms: int
+) -> list[Line]:
+    lines = [*response_lines(fields), (b"x-envoy-upstream-service-time", b"%d" % took_ms)]
+    if exchange.set_cookie:
+        lines.append((b"set-cookie", exchange.set_cookie))
+    exchange.response_fields = fields
+    lines = _operated(exchange, destination.response_stages, lines)
+    route, host = exchange.route, exchange.host
+    cors = route.cors if route else None
+    if cors is not None:
+        marks = cors.marks(exchange.request)
+        marked = {name for name, _ in marks}
+        lines = [line for line in lines if line[0] not in marked] + list(marks)
+    if exchange.engine.settings.explains and host is not None:
+        workload = host.endpoint.workload
+        lines += [
+            (b"x-meshsim-version", workload.version.encode()),
+            (b"x-meshsim-pod", (workload.pod or host.address).encode()),
+            (b"x-meshsim-route", (route.name if route else "").encode() or b"-"),
+        ]
+    return lines
+
+
+def _operated(exchange: ExchangeState, stages: Stages, lines: list[Line]) -> list[Line]:
+    """Lines after a route's operations. The server's own headers are not theirs to change."""
+    if not stages:
+        return lines
+    changed = apply_stages(stages, lines, ExchangeContext(exchange))
+    return [line for line in changed if line[0] != b"server"]
+
+
+def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Sequence[Line]) -> bytes:
+    """A response of the proxy's own, whole."""
+    stages: Stages = ()
+    if exchange.destination is not None:
+        stages = exchange.destination.response_stages
+    elif exchange.route is not None:
+        stages = exchange.route.response_stages
+    lines = _operated(exchange, stages, list(lines))
+    measured = body or status in (204, 304) or status < 200
+    downstream = exchange.downstream
+    return b"".join(
+        (
+            status_line(status),
+            written(lines),
+            exchange.engine.date.get(),
+            SERVED_BY[exchange.is_gateway],
+            b"" if downstream.keeps_alive else _CLOSE,
+            b"" if measured else b"content-length: 0\r\n",
+            b"\r\n",
+            b"" if exchange.is_head_request else body,
+        )
+    )
+
+
+def tunnel_head(exchange: ExchangeState, fields: ResponseFields) -> bytes:
+    """The head that turns the client's connection into a tunnel."""
+    lines = [(b"connection", b"Upgrade"), (b"upgrade", fields.upgrade), *response_lines(fields)]
+    return b"".join((status_line(101), written(lines), SERVED_BY[exchange.is_gateway], b"\r\n"))
+
+
+def informational_head(status: int, fields: ResponseFields) -> bytes:
+    """The head of a 1xx response."""
+    return b"".join((status_line(status), written(fields.lines), b"\r\n"))

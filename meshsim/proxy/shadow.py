@@ -1,0 +1,136 @@
+"""A copy of a request for a mirror: sent and forgotten. Nothing that happens to it reaches the client."""
+
+from typing import Final
+
+from meshsim.http1.chunked import LAST_CHUNK, encode_chunk
+from meshsim.http1.fields import CHUNKED, ResponseFields
+from meshsim.mesh.retry import Reset
+from meshsim.proxy.cluster import Cluster, Host
+from meshsim.proxy.engine import Engine
+from meshsim.proxy.peers import Connection
+from meshsim.proxy.report import record_shadow
+
+_MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
+"""A mirror that falls behind by more than this loses its copy."""
+
+
+class Shadow:
+    """One copy. `length` is the body's, as `Fields.length`."""
+
+    __slots__ = (
+        "_engine", "_head", "_host", "_is_complete", "_length", "_over", "_started", "_upstream", "_waiting",
+        "is_head_request",
+    )  # fmt: skip
+
+    def __init__(self, engine: Engine, head: bytes, length: int, *, is_head_request: bool) -> None:
+        self.is_head_request = is_head_request
+        self._engine = engine
+        self._head = head
+        self._length = length
+        self._host: Host | None = None
+        self._upstream: Connection | None = None
+        self._waiting = bytearray()
+        self._is_complete = length == 0
+        self._over = False
+        self._started = engine.now()
+
+    def send_to(self, cluster: Cluster) -> None:
+        """Send it to a host of the cluster, if there is one."""
+        host = cluster.pick(None)
+        if host is None:
+            self._over = True
+            return
+        self._host = host
+        host.active += 1
+        host.rq_total += 1
+        cluster.rq_total += 1
+        upstream = host.take_idle()
+        if upstream is not None:
+            self.on_connected(upstream)
+        elif host.wait(self) is not None:
+            self._end()
+
+    def write(self, data: bytes) -> None:
+        """More of the request's body."""
+        self._pass_on(encode_chunk(data) if self._length == CHUNKED else data)
+
+    def complete(self) -> None:
+        """The request is complete."""
+        self._is_complete = True
+        if self._length == CHUNKED:
+            self._pass_on(LAST_CHUNK)
+
+    def _pass_on(self, data: bytes) -> None:
+        if self._over:
+            return
+        upstream = self._upstream
+        if upstream is None:
+            self._waiting += data
+        else:
+            upstream.write(data)
+        behind = len(self._waiting) if upstream is None else upstream.unsent_bytes()
+        if behind > _MAX_WAITING_BYTES:
+            self.drop()
+
+    def drop(self) -> None:
+        """Give it up."""
+        upstream, host = self._upstream, self._host
+        if self._over:
+            return
+        if upstream is not None:
+            upstream.abandon()
+        if host is not None:
+            host.leave(self)
+        self._end()
+
+    def on_connected(self, upstream: Connection) -> None:
+        self._upstream = upstream
+        upstream.begin(self, self._head)
+        if self._waiting:
+            upstream.write(bytes(self._waiting))
+            self._waiting.clear()
+
+    def on_response(self, status: int, fields: ResponseFields) -> None:  # noqa: ARG002 - nobody reads it
+        self._count(status)
+
+    def on_data(self, data: bytes) -> None:
+        """Nobody reads it."""
+
+    def on_whole(self, status: int, fields: ResponseFields, body: bytes) -> None:  # noqa: ARG002
+        self._count(status)
+        self.on_end()
+
+    def on_end(self) -> None:
+        upstream = self._upstream
+        if upstream is not None:
+            if self._is_complete:
+                upstream.release(self._engine.now())
+            else:
+                upstream.close()
+        self._end()
+
+    def on_reset(self, reset: Reset) -> None:  # noqa: ARG002 - of a copy nobody wants to know why
+        self._end()
+
+    def on_informational(self, status: int, fields: ResponseFields) -> None:
+        """Nobody reads it."""
+
+    def on_tunnel(self, fields: ResponseFields) -> None:  # noqa: ARG002
+        self.drop()
+
+    def on_writable(self, *, writable: bool) -> None:
+        """The client is never slowed down for a copy."""
+
+    def _count(self, status: int) -> None:
+        if self._host is not None:
+            self._host.answered(status)
+            took_ms = (self._engine.now() - self._started) * 1000.0
+            record_shadow(self._engine, self._host, status, took_ms, len(self._head))
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._upstream = None
+        if self._host is not None:
+            self._host.active -= 1

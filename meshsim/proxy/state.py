@@ -1,0 +1,58 @@
+"""What is known of one request and its response while it is in flight."""
+
+from meshsim.http1.fields import RequestFields, ResponseFields
+from meshsim.mesh.request import Request
+from meshsim.mesh.route import Route, RouteDestination
+from meshsim.proxy.cluster import Cluster, Host
+from meshsim.proxy.engine import Engine
+from meshsim.proxy.peers import Client, Connection
+
+
+class ExchangeState:
+    """The facts of an exchange. `Exchange` drives them; heads and records are made from them."""
+
+    __slots__ = (
+        "attempt", "attempt_started", "body_received", "cluster", "destination", "details", "downstream", "engine",
+        "fields", "flags", "grpc_status", "host", "is_gateway", "is_head_request", "length", "listener_port", "over",
+        "received_bytes", "request", "request_done", "request_id", "response_fields", "response_started", "route",
+        "sent_bytes", "set_cookie", "started", "status", "upstream",
+    )  # fmt: skip
+
+    def __init__(
+        self, engine: Engine, downstream: Client, request: Request, fields: RequestFields, head_bytes: int
+    ) -> None:
+        self.engine = engine
+        self.downstream = downstream
+        self.request = request
+        self.fields = fields
+        self.length = fields.length
+        """Of the request's body, as `Fields.length`."""
+        self.received_bytes = head_bytes
+        """Wire bytes from the client."""
+        self.body_received = 0
+        self.is_head_request = request.method == b"HEAD"
+        self.request_done = fields.length == 0
+        self.started = self.attempt_started = engine.now()
+        self.route: Route | None = None
+        self.destination: RouteDestination | None = None
+        self.cluster: Cluster | None = None
+        self.host: Host | None = None
+        self.upstream: Connection | None = None
+        self.is_gateway = True
+        self.listener_port = 80
+        self.attempt = 1
+        self.request_id = b""
+        self.status = 0
+        self.flags = ""
+        self.details = "via_upstream"
+        self.sent_bytes = 0
+        """Body bytes to the client."""
+        self.grpc_status: int | None = None
+        self.set_cookie = b""
+        self.response_fields: ResponseFields | None = None
+        self.response_started = False
+        self.over = False
+
+    def flag(self, flag: str) -> None:
+        """Note how it ended, in Envoy's short form; several are joined in the order they happened."""
+        self.flags = f"{self.flags},{flag}" if self.flags else flag

@@ -7,11 +7,11 @@ are empty, and knows no others; which ones is a table beside this module.
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
+from controller.rollout.pod_schema import FIELDS
 from controller.rollout.quantities import canonical_quantity
-from meshsim.api.decode import Object, read_json
+from meshsim.api.decode import Object
 
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _FNV_OFFSET: Final = 0x811C9DC5
@@ -58,8 +58,7 @@ def _readable(number: int) -> str:
 
 @cache
 def _schema() -> dict[str, Fields]:
-    table = read_json(files("controller.rollout").joinpath("pod_template_schema.json").read_bytes())
-    return {name: tuple(_field(text) for text in fields) for name, fields in table["types"].items()}
+    return {name: tuple(_field(text) for text in fields.split(", ")) for name, fields in FIELDS.items()}
 
 
 def _field(text: str) -> tuple[str, str, bool]:

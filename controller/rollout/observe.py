@@ -1,13 +1,14 @@
 """Observe: read from the caches everything that one reconcile of a rollout looks at."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
-from controller.rollout.cache import Cache, controller_uid, service_names
 from controller.rollout.ephemeral import is_configured
 from controller.rollout.hashing import pod_template_hash
 from controller.rollout.observed import Observed
+from controller.rollout.references import controller_uid, service_names
 from controller.rollout.restart import needs_restart
 from controller.rollout.versions import oldest_first, version_of
 from controller.rollout.workload import template_of, workload_kind
@@ -24,6 +25,7 @@ from meshsim.api.kinds import (
     ROLLOUT,
     SERVICE,
     VIRTUAL_SERVICE,
+    Kind,
 )
 from meshsim.api.meta import Key, LabelSelector
 from meshsim.api.rollouts import WORKLOAD_GENERATION_ANNOTATION, Rollout
@@ -31,18 +33,31 @@ from meshsim.api.routes import canary_of, destination_rule_of, virtual_service_k
 from meshsim.api.validate.references import analyses_of
 
 
-def observe(cache: Cache, key: Key, now: float) -> Observed | None:
+class Seen(Protocol):
+    """What has been seen of the API so far. Objects are shared: copy before changing."""
+
+    def get(self, kind: Kind, key: Key) -> Object | None:
+        """One object."""
+
+    def owned(self, kind: Kind, owner_uid: str) -> list[Object]:
+        """The objects of a kind that are controlled by that owner, by name."""
+
+    def names_in(self, kind: Kind, namespace: str, prefix: str) -> Iterable[Object]:
+        """The objects of a namespace whose names begin so."""
+
+
+def observe(seen: Seen, key: Key, now: float) -> Observed | None:
     """The rollout and what is around it, as last seen; None when it is gone. Raises FieldError."""
-    raw = cache.get(ROLLOUT, key)
+    raw = seen.get(ROLLOUT, key)
     if raw is None:
         return None
     rollout = decode(Rollout, raw)
-    rollout, workload, unresolved = _with_workload(cache, rollout)
+    rollout, workload, unresolved = _with_workload(seen, rollout)
     pod_hash = pod_template_hash(rollout.spec.template, rollout.status.collision_count)
     uid, namespace = rollout.metadata.uid, key.namespace
-    replica_sets = cache.owned(REPLICA_SET, uid)
-    namesake = cache.get(REPLICA_SET, Key(namespace, f"{key.name}-{pod_hash}"))
-    templates, cluster_templates = _templates(cache, rollout)
+    replica_sets = seen.owned(REPLICA_SET, uid)
+    namesake = seen.get(REPLICA_SET, Key(namespace, f"{key.name}-{pod_hash}"))
+    templates, cluster_templates = _templates(seen, rollout)
     rule = destination_rule_of(rollout)
     has_analyses = bool(templates or cluster_templates or rollout_experiments(rollout))
     return Observed(
@@ -54,26 +69,26 @@ def observe(cache: Cache, key: Key, now: float) -> Observed | None:
         services={
             name: service
             for name in service_names(rollout)
-            if (service := cache.get(SERVICE, Key(namespace, name))) is not None
+            if (service := seen.get(SERVICE, Key(namespace, name))) is not None
         },
         virtual_services={
             reference: virtual_service
             for item in virtual_services_of(rollout)
-            if (virtual_service := cache.get(VIRTUAL_SERVICE, reference := virtual_service_key(rollout, item.name)))
+            if (virtual_service := seen.get(VIRTUAL_SERVICE, reference := virtual_service_key(rollout, item.name)))
         },
-        destination_rule=cache.get(DESTINATION_RULE, Key(namespace, rule.name)) if rule else None,
-        analysis_runs=tuple(decode(AnalysisRun, run) for run in cache.owned(ANALYSIS_RUN, uid)),
-        experiments=tuple(decode(Experiment, run) for run in cache.owned(EXPERIMENT, uid)),
-        taken_names=_taken_names(cache, key, uid) if has_analyses else frozenset(),
+        destination_rule=seen.get(DESTINATION_RULE, Key(namespace, rule.name)) if rule else None,
+        analysis_runs=tuple(decode(AnalysisRun, run) for run in seen.owned(ANALYSIS_RUN, uid)),
+        experiments=tuple(decode(Experiment, run) for run in seen.owned(EXPERIMENT, uid)),
+        taken_names=_taken_names(seen, key, uid) if has_analyses else frozenset(),
         templates=templates,
         cluster_templates=cluster_templates,
-        pods=_pods(cache, replica_sets) if is_configured(rollout) or needs_restart(rollout, now) else (),
+        pods=_pods(seen, replica_sets) if is_configured(rollout) or needs_restart(rollout, now) else (),
         workload=workload,
         unresolved=unresolved,
     )
 
 
-def _with_workload(cache: Cache, rollout: Rollout) -> tuple[Rollout, Object | None, str]:
+def _with_workload(seen: Seen, rollout: Rollout) -> tuple[Rollout, Object | None, str]:
     """The rollout with the template and selector of its workload; or why they couldn't be taken."""
     reference, kind, path = rollout.spec.workload_ref, workload_kind(rollout), "spec.workloadRef"
     if reference is None:
@@ -84,7 +99,7 @@ def _with_workload(cache: Cache, rollout: Rollout) -> tuple[Rollout, Object | No
         group = reference.api_version.rpartition("/")[0]
         problem = f"workload of type {group}/{reference.kind} is not supported"
         return rollout, None, f"{path}: Internal error: {problem}"
-    workload = cache.get(kind, Key(rollout.metadata.namespace, reference.name))
+    workload = seen.get(kind, Key(rollout.metadata.namespace, reference.name))
     if workload is None:
         missing = f'{kind.resource} "{reference.name}" not found'
         return rollout, None, f'{path}.name: Invalid value: "{reference.name}": {missing}'
@@ -98,17 +113,17 @@ def _with_workload(cache: Cache, rollout: Rollout) -> tuple[Rollout, Object | No
     return msgspec.structs.replace(rollout, metadata=metadata, spec=spec), workload, ""
 
 
-def _taken_names(cache: Cache, key: Key, uid: str) -> frozenset[str]:
+def _taken_names(seen: Seen, key: Key, uid: str) -> frozenset[str]:
     return frozenset(
         obj["metadata"]["name"]
         for kind in (ANALYSIS_RUN, EXPERIMENT)
-        for obj in cache.names_in(kind, key.namespace, f"{key.name}-")
+        for obj in seen.names_in(kind, key.namespace, f"{key.name}-")
         if controller_uid(obj) != uid
     )
 
 
-def _pods(cache: Cache, replica_sets: Iterable[Object]) -> tuple[Object, ...]:
-    return tuple(pod for owner in replica_sets for pod in cache.owned(POD, owner["metadata"]["uid"]))
+def _pods(seen: Seen, replica_sets: Iterable[Object]) -> tuple[Object, ...]:
+    return tuple(pod for owner in replica_sets for pod in seen.owned(POD, owner["metadata"]["uid"]))
 
 
 def rollout_experiments(rollout: Rollout) -> bool:
@@ -116,7 +131,7 @@ def rollout_experiments(rollout: Rollout) -> bool:
     return any(step.experiment is not None for step in canary_of(rollout).steps)
 
 
-def _templates(cache: Cache, rollout: Rollout) -> tuple[dict[str, AnalysisTemplate], dict[str, AnalysisTemplate]]:
+def _templates(seen: Seen, rollout: Rollout) -> tuple[dict[str, AnalysisTemplate], dict[str, AnalysisTemplate]]:
     templates: dict[str, AnalysisTemplate] = {}
     cluster_templates: dict[str, AnalysisTemplate] = {}
     waiting = [reference for _, _, analysis in analyses_of(rollout) for reference in analysis.templates]
@@ -125,7 +140,7 @@ def _templates(cache: Cache, rollout: Rollout) -> tuple[dict[str, AnalysisTempla
         found = cluster_templates if reference.cluster_scope else templates
         kind = CLUSTER_ANALYSIS_TEMPLATE if reference.cluster_scope else ANALYSIS_TEMPLATE
         namespace = "" if reference.cluster_scope else rollout.metadata.namespace
-        template = cache.get(kind, Key(namespace, reference.template_name))
+        template = seen.get(kind, Key(namespace, reference.template_name))
         if template is not None and reference.template_name not in found:
             found[reference.template_name] = decode(AnalysisTemplate, template)
             waiting += found[reference.template_name].spec.templates

@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from controller.manager import ToKeys, own_key, owner_key
 from controller.rollout.apply import Applier, ReconcileError, Recorder
 from controller.rollout.cache import REFERENCED, Cache
-from controller.rollout.observe import observe
+from controller.rollout.observe import Seen, observe
 from controller.rollout.plan import plan
 from controller.rollout.rules import Rules
-from meshsim.api.decode import FieldError
+from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, SERVICE, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import Api
@@ -21,19 +21,26 @@ _log: Final = logging.getLogger(__name__)
 _RULES: Final = Rules()
 
 
+class Memory(Seen, Protocol):
+    """What has been seen, and is told what was written."""
+
+    def learn(self, kind: Kind, obj: Object) -> None:
+        """Take in what a write of our own returned."""
+
+
 class RolloutReconciler:
     """Brings a rollout one reconcile further. It remembers nothing: what counts is in the API."""
 
-    def __init__(self, api: Api, cache: Cache, clock: Clock, recorder: Recorder, rules: Rules = _RULES) -> None:
-        self._cache = cache
+    def __init__(self, api: Api, memory: Memory, clock: Clock, recorder: Recorder, rules: Rules = _RULES) -> None:
+        self._memory = memory
         self._clock = clock
         self._rules = rules
-        self._applier = Applier(api, recorder, cache.learn)
+        self._applier = Applier(api, recorder, memory.learn)
 
     async def reconcile(self, key: Key) -> float | None:
         """Observe, plan, apply. Returns the instant to look again."""
         try:
-            observed = observe(self._cache, key, self._clock.now())
+            observed = observe(self._memory, key, self._clock.now())
         except FieldError as error:
             raise ReconcileError(f"{key}: {error}") from None
         if observed is None:

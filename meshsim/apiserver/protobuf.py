@@ -46,6 +46,11 @@ def _message_of(api_version: str, kind: str) -> Message | None:
     return _table().get(f"{package}.{kind}")
 
 
+def load_protobuf() -> None:
+    """Read the table from the disk, so that no request has to."""
+    _table()
+
+
 @cache
 def _table() -> dict[str, Message]:
     table: dict[str, Message] = read_json(files("meshsim.apiserver").joinpath("protobuf_fields.json").read_bytes())

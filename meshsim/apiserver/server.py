@@ -9,8 +9,10 @@ from typing import Final
 from aiohttp import web
 
 from meshsim.api.kinds import KINDS
+from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.journal import Journal
+from meshsim.apiserver.protobuf import load_protobuf
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.rest import Rest
 from meshsim.apiserver.store import Store
@@ -67,6 +69,7 @@ async def api_server(clock: Clock, data_dir: Path | None = None) -> AsyncIterato
     Raises StartError when the directory cannot be used.
     """
     # Reading the disk may take its time.
+    await asyncio.to_thread(_load_tables)
     journal = await asyncio.to_thread(Journal, data_dir) if data_dir is not None else None
     try:
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
@@ -78,6 +81,12 @@ async def api_server(clock: Clock, data_dir: Path | None = None) -> AsyncIterato
     finally:
         if journal is not None:
             await journal.close()
+
+
+def _load_tables() -> None:
+    load_protobuf()
+    for kind in KINDS:
+        schema_of(kind.group, kind.kind)
 
 
 def _empty_store(clock: Clock) -> Store:

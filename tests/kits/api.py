@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import KINDS, Kind
 from meshsim.api.meta import Key
+from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.selection import selection_of
@@ -13,6 +14,11 @@ from meshsim.apiserver.watch import Watch
 from meshsim.client.api import Listing, PatchType, WatchEvent
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock, VirtualClock
+
+
+for _kind in KINDS:
+    # Read from the disk here, where no loop runs yet that it would block.
+    schema_of(_kind.group, _kind.kind)
 
 
 class InProcessApi:

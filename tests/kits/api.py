@@ -15,7 +15,6 @@ from meshsim.client.api import Listing, PatchType, WatchEvent
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock, VirtualClock
 
-
 for _kind in KINDS:
     # Read from the disk here, where no loop runs yet that it would block.
     schema_of(_kind.group, _kind.kind)

@@ -1,8 +1,10 @@
 """The processes that the demo starts beside the mesh: the load and the commands it types for you."""
 
 import asyncio
+import os
+import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -12,7 +14,6 @@ import msgspec
 from meshsim.kit.errors import MeshsimError
 from meshsim.load.samples import Sample
 
-_GRACE_S: Final = 5.0
 _COMMAND_S: Final = 20.0
 
 
@@ -23,7 +24,7 @@ class CommandFailedError(MeshsimError):
 class Load:
     """A running `meshsim load`, read sample by sample."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
         self._decoder = msgspec.json.Decoder(Sample)
 
@@ -37,8 +38,7 @@ class Load:
 
     def stop(self) -> None:
         """Begin no more requests; `samples` ends when the last one has."""
-        with suppress(ProcessLookupError):
-            self._process.terminate()
+        _signal(self._process, signal.SIGTERM)
 
 
 @asynccontextmanager
@@ -55,11 +55,8 @@ async def load(url: str, host: str, rps: float, seed: int | None) -> AsyncIterat
     try:
         yield Load(process)
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_S):
-                await process.wait()
+        _signal(process, signal.SIGKILL)
+        await process.wait()
 
 
 async def command(*arguments: str) -> str:
@@ -71,9 +68,16 @@ async def command(*arguments: str) -> str:
         async with asyncio.timeout(_COMMAND_S):
             out, error = await process.communicate()
     except TimeoutError:
-        process.kill()
+        _signal(process, signal.SIGKILL)
         await process.wait()
         raise CommandFailedError(f"meshsim {' '.join(arguments)} did not end in {_COMMAND_S:g} s") from None
     if process.returncode:
         raise CommandFailedError(error.decode(errors="replace").strip().removeprefix("Error: "))
     return out.decode(errors="replace").strip()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    # Process.send_signal looks first whether it has ended, and would take its exit code from under the loop.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
+from meshsim.api.analyze.analysis import analyze
 from meshsim.api.decode import Document, Object, read_documents
 from meshsim.api.validate.findings import join
 from meshsim.api.validate.lint import Subject, lint, subject_of
@@ -24,18 +25,24 @@ Judge manifests without applying them: VirtualServices and Istio's other kinds a
 what they name as Argo's controller does, both against their CRDs. Directories are searched through.
 
 Findings go to stdout as `file:line:column: error|warning: Kind/name: field: message`, a summary to stderr. The exit
-code is 0 when there is no error, 3 otherwise. What isn't judged is named in the summary."""
+code is 0 when there is no error, 3 otherwise. What isn't judged is named in the summary.
+
+With --analyze the manifests count as all there is, and what would go wrong among them is told as istioctl analyze
+does, with its codes: hosts, subsets and gateways that are not there, rules that no traffic reaches, conflicts."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `meshsim lint`."""
     add_file_flag(parser, required=True)
+    parser.add_argument(
+        "--analyze", action="store_true", help="take the manifests for a whole mesh and look for conflicts"
+    )
     parser.add_argument("-o", "--output", choices=["text", "json", "yaml"], default="text", help="form of the findings")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Lint and print; returns the exit code. Raises StartError for a path that can't be read."""
-    report = lint_files(arguments.files, sys.stdin)
+    report = lint_files(arguments.files, sys.stdin, is_whole_mesh=arguments.analyze)
     _print(report, arguments.output, sys.stdout)
     print(summary(report), file=sys.stderr)  # noqa: T201 - people read this
     return ExitCode.INVALID_MANIFEST if report.count("error") else ExitCode.DONE
@@ -90,8 +97,11 @@ class _Place:
         return Line(file, int(line), int(column), severity, kind, namespace, name, path, message)
 
 
-def lint_files(paths: Sequence[str], stdin: TextIO) -> Report:
-    """Lint every object of files, directories and stdin. Raises StartError for a path that can't be read."""
+def lint_files(paths: Sequence[str], stdin: TextIO, *, is_whole_mesh: bool = False) -> Report:
+    """Lint every object of files, directories and stdin; a whole mesh is analyzed, too.
+
+    Raises StartError for a path that can't be read.
+    """
     unreadable: list[Line] = []
     subjects: list[Subject] = []
     places: list[_Place] = []
@@ -107,7 +117,7 @@ def lint_files(paths: Sequence[str], stdin: TextIO) -> Report:
             unreadable.append(_unreadable(file, str(error), data))
     found = [
         places[number].line(subjects[number], finding.path, finding.message, _severity(finding.is_warning))
-        for number, finding in lint(subjects)
+        for number, finding in (*lint(subjects), *(analyze(subjects) if is_whole_mesh else ()))
     ]
     nameless = [
         place.line(subject, "", "a manifest names its apiVersion and kind", "error")

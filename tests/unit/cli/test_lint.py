@@ -167,3 +167,16 @@ def test_a_path_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         lint_files([str(tmp_path / "gone.yaml")], io.StringIO())
     with pytest.raises(StartError, match="no manifests there"):
         lint_files([str(tmp_path)], io.StringIO())
+
+
+def test_a_whole_mesh_is_analyzed_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "vs.yaml"
+    file.write_text(_GOOD)
+
+    code, out, _ = _run(capsys, "--analyze", "-f", str(file))
+
+    assert code == 3
+    assert out == (
+        f"{file}:7:28: error: VirtualService/web: spec.http[0].route[0].destination.host: "
+        '[IST0101] Referenced host not found: "web"\n'
+    )

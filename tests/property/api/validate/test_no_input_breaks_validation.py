@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshsim.api.analyze.analysis import analyze
 from meshsim.api.decode import Object
 from meshsim.api.kinds import KINDS, VIRTUAL_SERVICE
 from meshsim.api.validate.admission import admit
@@ -89,6 +90,7 @@ def test_lint_answers_to_every_set_of_objects(objects: list[Object]) -> None:
     subjects = [subject_of("x.yaml", obj) for obj in objects]
 
     found = list(lint(subjects))
+    whole = list(analyze(subjects))
 
-    assert all(0 <= number < len(objects) for number, _ in found)
+    assert all(0 <= number < len(objects) for number, _ in (*found, *whole))
     assert len(set(found)) == len(found)

@@ -27,14 +27,15 @@ class ChildFailedError(MeshsimError):
 
 
 class Supervisor:
-    """Keeps the children of its specs alive while its `async with` block runs.
+    """Keeps the children of its specs alive while its `async with` block runs; then they have `stop_grace_s` to end.
 
     `failed` is done, with a MeshsimError, once one of them cannot be kept alive.
     """
 
-    def __init__(self, specs: Sequence[ChildSpec], say: Say) -> None:
+    def __init__(self, specs: Sequence[ChildSpec], say: Say, *, stop_grace_s: float = _STOP_GRACE_S) -> None:
         self._specs = specs
         self._say = say
+        self._stop_grace_s = stop_grace_s
         self._children: dict[str, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -89,7 +90,7 @@ class Supervisor:
         os.close(self._lifeline[1])
         for child in self._children.values():
             child.signal(signal.SIGTERM)
-        await asyncio.wait(self._keepers, timeout=_STOP_GRACE_S)
+        await asyncio.wait(self._keepers, timeout=self._stop_grace_s)
         for child in self._children.values():
             if child.pid is not None:
                 self._say(f"{child.spec.name} doesn't end and is killed")

@@ -43,6 +43,8 @@ _START_S: Final = 30.0
 _BEFORE_S: Final = 2.5
 _OLD_PODS_GONE_S: Final = 30.0
 _AFTER_S: Final = 2.5
+_STOP_GRACE_S: Final = 6.0
+"""The mesh has three seconds to end its own processes, and a busy machine takes longer."""
 _BESIDE_PAUSES_S: Final = 9.0
 _COLUMNS: Final = 80
 _MIN_SLICE_S: Final = 0.25
@@ -81,7 +83,10 @@ class Play:
         """Play it through. Raises the MeshsimError that kept it from its end."""
         up = ChildSpec(_UP, "meshsim", ("up", "-f", str(self._wishes.example), *self._wishes.up_flags))
         self._observer.doing = "starting the API server, the controller, the node and the proxy"
-        async with Supervisor([up], self._note) as mesh, TaskOwner(self._fail) as tasks:
+        async with (
+            Supervisor([up], self._note_mesh, stop_grace_s=_STOP_GRACE_S) as mesh,
+            TaskOwner(self._fail) as tasks,
+        ):
             tasks.start(self._keep_drawing(), "screen")
             play = tasks.start(self._play(mesh), "play")
             await asyncio.wait([play, self._failed, mesh.failed], return_when=asyncio.FIRST_COMPLETED)
@@ -190,6 +195,11 @@ class Play:
     def _note(self, text: str) -> None:
         self._screen.note(self._observer.elapsed_s, text)
 
+    def _note_mesh(self, text: str) -> None:
+        # While it starts it says what it is and does; what it says later is that something went wrong.
+        if self._observer.stage is not Stage.STARTING:
+            self._note(text)
+
     async def _read(self, running: Load) -> None:
         async for samples in running.samples():
             self._observer.ended(samples)
@@ -225,13 +235,14 @@ class Play:
         return False
 
     async def _until(self, check: Callable[[Seen], bool], within_s: float) -> bool:
-        """Whether it became so in time; not when the rollout is Degraded either."""
+        """Whether it became so in time. A release that is Degraded is not waited for."""
         deadline = self._wall.monotonic() + within_s
         while self._wall.monotonic() < deadline:
             seen = self._cluster.seen() if self._cluster else None
             if seen is not None and check(seen):
                 return True
-            if seen is not None and seen.phase == "Degraded":
+            # At the start it is Degraded until the objects are there that it refers to.
+            if seen is not None and seen.phase == "Degraded" and self._observer.stage is not Stage.STARTING:
                 return False
             await self._wall.sleep(_POLL_S)
         return False

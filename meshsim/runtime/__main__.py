@@ -16,7 +16,7 @@ from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.metrics import pod_samples
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.server import NodeServer
-from meshsim.runtime.simulated import SimulatedPods
+from meshsim.runtime.simulated import SimulatedRuntime
 
 _log: Final = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
     async with HttpApi(flags.api, user_agent="meshsim-node") as api, TaskOwner(give_up) as tasks:
         pods, services = Informer(api, POD), Informer(api, SERVICE)
         slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
-        node = Node(flags.name, api, plane.clock, pods.learn, has_aliases())
-        kubelet = Kubelet(node, pods, SimulatedPods(flags.seed))
+        node = Node(flags.name, api, plane.clock, SimulatedRuntime(plane.clock, flags.seed), pods.learn, has_aliases())
+        kubelet = Kubelet(node, pods)
         controller = EndpointsController(api, services, pods, slices, endpoints)
         async with NodeServer(lambda: pod_samples(kubelet.workers.values())) as server:
             address = await server.listen(flags.host, flags.port)

@@ -48,3 +48,11 @@ def has_aliases() -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port(address: str) -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as candidate:
+        candidate.bind((address, 0))
+        port: int = candidate.getsockname()[1]
+        return port

@@ -3,6 +3,7 @@
     meshsim.dev/latency-p50: 20ms       meshsim.dev/latency-p99: 200ms     log-normal between the two
     meshsim.dev/error-rate: 5%          meshsim.dev/error-code: "503"      500 by default
     meshsim.dev/cpu-per-request: 2ms    meshsim.dev/startup-delay: 20s
+    meshsim.dev/healthy: "false"        health checks fail
 
 An annotation on the pod template holds for the pods made from it; changed on a live pod it holds from the next
 request on.
@@ -37,6 +38,7 @@ class Behaviour:
     error_code: int = 500
     cpu_per_request_s: float = 0.001
     startup_delay_s: float = 0.0
+    healthy: bool = True
 
     @property
     def is_plain(self) -> bool:
@@ -68,6 +70,7 @@ def behaviour_of(annotations: Mapping[str, str]) -> Behaviour:
         error_code=_status(annotations, "error-code", 500),
         cpu_per_request_s=_duration(annotations, "cpu-per-request", 0.001),
         startup_delay_s=_duration(annotations, "startup-delay", 0.0),
+        healthy=_truth(annotations, "healthy", True),
     )
 
 
@@ -91,6 +94,13 @@ def _share(annotations: Mapping[str, str], name: str) -> float:
         return parse_share(annotations.get(PREFIX + name, "0"))
     except ShareError as error:
         raise BehaviourError(f"{PREFIX}{name}: {error}") from None
+
+
+def _truth(annotations: Mapping[str, str], name: str, default: bool) -> bool:
+    text = annotations.get(PREFIX + name, str(default)).strip().lower()
+    if text not in ("true", "false"):
+        raise BehaviourError(f'{PREFIX}{name}: "{text}" is neither true nor false')
+    return text == "true"
 
 
 def _status(annotations: Mapping[str, str], name: str, default: int) -> int:

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from typing import Final
 
-from meshsim.api.core import Pod
 from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import NODE
 from meshsim.api.meta import Key
@@ -17,7 +15,6 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.runtime.addresses import pod_ip
 from meshsim.runtime.pod_worker import Node, PodWorker
-from meshsim.runtime.simulated import SimulatedPod
 
 _log: Final = logging.getLogger(__name__)
 _REGISTER_AGAIN_S: Final = 0.5
@@ -26,11 +23,10 @@ _REGISTER_AGAIN_S: Final = 0.5
 class Kubelet:
     """Runs the pods of one node."""
 
-    def __init__(self, node: Node, pods: Informer, new_server: Callable[[Pod], SimulatedPod]) -> None:
+    def __init__(self, node: Node, pods: Informer) -> None:
         self.workers: dict[str, PodWorker] = {}
         self._node = node
         self._pods = pods
-        self._new_server = new_server
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._tasks = TaskOwner(_report_failure)
 
@@ -71,19 +67,19 @@ class Kubelet:
 
     def _start(self, uid: str, obj: Object) -> None:
         address = (obj.get("status") or {}).get("podIP") or pod_ip(uid, self._taken())
-        worker = PodWorker(self._node, obj, address, self._new_server)
+        worker = PodWorker(self._node, obj, address)
         self.workers[uid] = worker
         self._lives[uid] = self._tasks.start(worker.run(), f"pod {obj['metadata']['name']}")
 
     def _taken(self) -> set[str]:
         listed = {(obj.get("status") or {}).get("podIP") for obj in self._pods.all()}
-        return {ip for ip in listed if ip} | {worker.ip for worker in self.workers.values()}
+        return {ip for ip in listed if ip} | {worker.sandbox.ip for worker in self.workers.values()}
 
     def _drop(self, uid: str) -> None:
         """The pod's object is gone: nothing of it may go on."""
-        self.workers.pop(uid, None)
-        life = self._lives.pop(uid, None)
-        if life is not None:
+        worker, life = self.workers.pop(uid, None), self._lives.pop(uid, None)
+        if worker is not None and life is not None:
+            worker.kill()
             life.cancel()
 
     async def _register(self) -> None:

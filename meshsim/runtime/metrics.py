@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from meshsim.api.core import Pod
+from meshsim.api.core import Container, Pod
 from meshsim.kit.timestamps import from_rfc3339
 from meshsim.runtime.pod_worker import PodWorker
 from meshsim.telemetry.exposition import Sample, sample
@@ -24,22 +24,21 @@ def pod_samples(workers: Iterable[PodWorker]) -> Iterator[Sample]:
 
 
 def _usage(workers: Iterable[PodWorker]) -> Iterator[Sample]:
-    running = [
-        (_container_labels(worker.pod), worker.server)
+    measured = [
+        (_container_labels(worker.pod, each.container), each.running.usage())
         for worker in workers
-        if worker.server is not None and worker.pod.spec.containers
+        for each in worker.containers
+        if each.running is not None
     ]
     yield Sample.family("container_cpu_usage_seconds_total", "counter")
-    for labels, server in running:
-        yield sample("container_cpu_usage_seconds_total", (*labels, ("cpu", "total")), server.cpu_s)
+    for labels, usage in measured:
+        yield sample("container_cpu_usage_seconds_total", (*labels, ("cpu", "total")), usage.cpu_s)
     yield Sample.family("container_memory_working_set_bytes", "gauge")
-    for labels, server in running:
-        yield sample("container_memory_working_set_bytes", labels, server.memory_bytes)
+    for labels, usage in measured:
+        yield sample("container_memory_working_set_bytes", labels, usage.memory_bytes)
 
 
-def _container_labels(pod: Pod) -> Labels:
-    """A simulated pod is one program: its first container stands for it."""
-    container = pod.spec.containers[0]
+def _container_labels(pod: Pod, container: Container) -> Labels:
     return (
         ("container", container.name),
         ("pod", pod.metadata.name),
@@ -50,13 +49,16 @@ def _container_labels(pod: Pod) -> Labels:
 
 
 def _requests(workers: Iterable[PodWorker]) -> Iterator[Sample]:
-    serving = [(_version_labels(worker.pod), worker.server) for worker in workers if worker.server is not None]
+    served = [
+        (_version_labels(worker.pod), [each.running.usage() for each in worker.containers if each.running is not None])
+        for worker in workers
+    ]
     yield Sample.family("meshsim_pod_requests_total", "counter")
-    for labels, server in serving:
-        yield sample("meshsim_pod_requests_total", labels, server.requests)
+    for labels, usages in served:
+        yield sample("meshsim_pod_requests_total", labels, sum(usage.requests for usage in usages))
     yield Sample.family("meshsim_pod_errors_total", "counter")
-    for labels, server in serving:
-        yield sample("meshsim_pod_errors_total", labels, server.errors)
+    for labels, usages in served:
+        yield sample("meshsim_pod_errors_total", labels, sum(usage.errors for usage in usages))
 
 
 def _version_labels(pod: Pod) -> Labels:

@@ -5,12 +5,12 @@ Periods and delays run on the cluster's clock; a probe's timeout is real time, b
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
 from meshsim.api.core import Container, HttpGet, Probe
+from meshsim.runtime.containers import RunningContainer, Sandbox
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 _SAFE: Final = "/?=&%:@,;+!$'()*~"
@@ -35,27 +35,38 @@ class Verdict:
         )
 
 
-async def attempt(probe: Probe, container: Container, address: str, ports: Mapping[int, int]) -> bool:
-    """Probe once. `ports` leads from a container port to the one that listens at the address."""
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A container that is probed, and where it listens."""
+
+    container: Container
+    sandbox: Sandbox
+    running: RunningContainer
+
+
+async def attempt(probe: Probe, probed: Probed) -> bool:
+    """Probe once."""
     try:
         async with asyncio.timeout(max(probe.timeout_seconds, 1)):
-            return await _attempt(probe, container, address, ports)
+            if probe.exec is not None:
+                return await probed.running.execute([str(word) for word in probe.exec.get("command") or ()]) == 0
+            return await _attempt(probe, probed)
     except (OSError, TimeoutError, LookupError, ValueError, OverflowError):
         return False
 
 
-async def _attempt(probe: Probe, container: Container, address: str, ports: Mapping[int, int]) -> bool:
+async def _attempt(probe: Probe, probed: Probed) -> bool:
     target = probe.http_get or probe.tcp_socket
     if target is None:
         return True
-    number = port_number(target.port, container)
-    reader, writer = await asyncio.open_connection(address, ports.get(number, number))
+    number = port_number(target.port, probed.container)
+    reader, writer = await asyncio.open_connection(probed.sandbox.ip, probed.sandbox.port(number))
     try:
         if not isinstance(target, HttpGet):
             return True
         path = quote("/" + target.path.removeprefix("/"), safe=_SAFE)
         writer.write(
-            f"GET {path} HTTP/1.1\r\nhost: {address}:{number}\r\nuser-agent: kube-probe/1.32\r\n"
+            f"GET {path} HTTP/1.1\r\nhost: {probed.sandbox.ip}:{number}\r\nuser-agent: kube-probe/1.32\r\n"
             "accept: */*\r\nconnection: close\r\n\r\n".encode()
         )
         status = _STATUS_LINE.match(await reader.readline())

@@ -1,29 +1,60 @@
-"""Simulated pods: each an HTTP server in the node's own process that answers as its pod's annotations say.
+"""Simulated containers: each an HTTP server in the node's own process that answers as its pod's annotations say.
 
-The CPU of a simulated pod is modelled: what each request it served costs, added up. Nothing is burnt.
+The CPU of a simulated container is modelled: what each request it served costs, added up. Nothing is burnt.
 """
 
 import asyncio
 import itertools
+import logging
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
-from meshsim.api.core import Pod
+from meshsim.api.core import Container, Pod
 from meshsim.api.decode import write_json
 from meshsim.http1.fields import FieldsMemo, RequestFields, read_request_fields
 from meshsim.kit.chance import Draw, draws
-from meshsim.runtime.behaviour import Behaviour, behaviour_of
+from meshsim.kit.clock import Clock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime.behaviour import Behaviour, BehaviourError, behaviour_of
 from meshsim.runtime.connection import Connection, Connections, Reply
+from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage
 
+_log: Final = logging.getLogger(__name__)
 _HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz", b"/livez"))
+_NO_SUCH_IMAGE: Final = re.compile(r"does-?not-?exist|non-?exist|:error$|^error$|no-such")
 _IDLE_MEMORY_BYTES: Final = 24 * 1024 * 1024
 _BACKLOG: Final = 1024
 
 
-class SimulatedPod:
-    """The server of one pod: listens on the pod's address at every container port.
+class SimulatedRuntime:
+    """Starts simulated containers. With a seed, the n-th one has the same chances in every run."""
 
-    Answers to health checks are always good and cost nothing, whatever the behaviour.
+    def __init__(self, clock: Clock, seed: int | None = None) -> None:
+        self._clock = clock
+        self._seed = seed
+        self._ordinals = itertools.count()
+        self._memo = FieldsMemo(read_request_fields)
+
+    async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> "SimulatedContainer":
+        """Start one. Raises StartRefusedError for an image that cannot be, or annotations that make no sense."""
+        if _NO_SUCH_IMAGE.search(container.image):
+            raise StartRefusedError("ImagePullBackOff", f'Back-off pulling image "{container.image}"')
+        try:
+            behaviour = behaviour_of(pod.metadata.annotations)
+        except BehaviourError as error:
+            raise StartRefusedError("CreateContainerConfigError", str(error)) from None
+        draw = draws(self._seed, f"container {next(self._ordinals)}")
+        started = SimulatedContainer(pod, behaviour, draw, self._memo)
+        await started.begin([(sandbox.ip, sandbox.port(port.container_port)) for port in container.ports], self._clock)
+        return started
+
+
+class SimulatedContainer:
+    """The server of one container: listens on the pod's address at every container port.
+
+    Health checks cost nothing, and neither latency nor error rate touches them.
     """
 
     def __init__(self, pod: Pod, behaviour: Behaviour, draw: Draw, memo: FieldsMemo[RequestFields]) -> None:
@@ -34,6 +65,9 @@ class SimulatedPod:
         self._draw = draw
         self._connections = Connections(self._answer, memo)
         self._servers: list[asyncio.Server] = []
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._tasks = TaskOwner()
+        self._starting: asyncio.Task[None] | None = None
         self._health_paths = _HEALTH_PATHS | _probed_paths(pod)
         about = {"version": pod.version, "pod": pod.metadata.name, "namespace": pod.metadata.namespace}
         self._body_start = write_json(about)[:-1] + b',"path":'
@@ -41,49 +75,87 @@ class SimulatedPod:
         self._heads: dict[int, bytes] = {}
 
     @property
-    def memory_bytes(self) -> int:
-        """The memory that a program like this would use."""
-        return _IDLE_MEMORY_BYTES
-
-    @property
     def is_listening(self) -> bool:
         """A client can connect."""
-        return bool(self._servers)
+        return any(server.is_serving() for server in self._servers)
 
     @property
     def connections(self) -> int:
         """How many clients are connected."""
         return len(self._connections.open)
 
+    async def begin(self, addresses: Sequence[tuple[str, int]], clock: Clock) -> None:
+        """Serve at these addresses: at once, or when the program would be up."""
+        if self.behaviour.startup_delay_s > 0.0:
+            self._starting = self._tasks.start(self._listen_later(addresses, clock), "start of a simulated container")
+        else:
+            await self._listen(addresses)
+
+    async def _listen_later(self, addresses: Sequence[tuple[str, int]], clock: Clock) -> None:
+        await clock.sleep(self.behaviour.startup_delay_s)
+        await self._listen(addresses)
+
+    async def _listen(self, addresses: Sequence[tuple[str, int]]) -> None:
+        try:
+            for address, port in addresses:
+                await self.listen(address, port)
+        except (OSError, OverflowError) as error:
+            self._end(Exit(1, message=f"cannot listen: {error}"))
+
     async def listen(self, address: str, port: int) -> int:
-        """Serve at that address, and return the port: a free one for 0. Raises OSError."""
+        """Serve at that address too, and return the port: a free one for 0. Raises OSError."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: Connection(self._connections), address, port, backlog=_BACKLOG)
         self._servers.append(server)
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def update(self, pod: Pod) -> None:
+        try:
+            self.behaviour = behaviour_of(pod.metadata.annotations)
+        except BehaviourError as error:
+            _log.warning("pod %s goes on as before: %s", pod.metadata.key, error)
+
+    async def execute(self, command: Sequence[str]) -> int:  # noqa: ARG002 - there is no program to run it in
+        return 0
+
     def give_up_connections(self) -> None:
         """Go on serving, but close each connection with its next answer: clients come back elsewhere."""
         self._connections.ending = True
 
-    async def finish(self) -> None:
+    async def stop(self) -> None:
         """Accept nothing more, close idle connections, and wait for the requests in flight."""
         self.give_up_connections()
         for server in self._servers:
             server.close()
         self._connections.close_idle()
         await self._connections.none_open.wait()
+        self._end(Exit(0))
 
     def kill(self) -> None:
         """Stop at once and break off what is in flight."""
+        self._end(Exit(KILLED))
+
+    def usage(self) -> Usage:
+        return Usage(self.cpu_s, _IDLE_MEMORY_BYTES, self.requests, self.errors)
+
+    def _end(self, how: Exit) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
         for server in self._servers:
             server.close()
         self._connections.abort()
+        if not self._exit.done():
+            self._exit.set_result(how)
 
     def _answer(self, target: bytes) -> Reply:
         behaviour, status, delay_s = self.behaviour, 200, 0.0
-        if target.partition(b"?")[0] not in self._health_paths:
+        if target.partition(b"?")[0] in self._health_paths:
+            status = 200 if behaviour.healthy else 503
+        else:
             self.requests += 1
             self.cpu_s += behaviour.cpu_per_request_s
             if not behaviour.is_plain:
@@ -101,20 +173,6 @@ class SimulatedPod:
         line = f"HTTP/1.1 {status} {phrase}\r\n"
         fields = f"content-type: application/json\r\nx-version: {self._version}\r\ncontent-length: "
         return self._heads.setdefault(status, (line + fields).encode("ascii"))
-
-
-class SimulatedPods:
-    """Makes the servers of a node's pods. With a seed, the n-th pod has the same chances in every run."""
-
-    def __init__(self, seed: int | None = None) -> None:
-        self._seed = seed
-        self._ordinals = itertools.count()
-        self._memo = FieldsMemo(read_request_fields)
-
-    def __call__(self, pod: Pod) -> SimulatedPod:
-        """The server of that pod, not yet listening. Raises BehaviourError for annotations that make no sense."""
-        behaviour = behaviour_of(pod.metadata.annotations)
-        return SimulatedPod(pod, behaviour, draws(self._seed, f"pod {next(self._ordinals)}"), self._memo)
 
 
 def _probed_paths(pod: Pod) -> frozenset[bytes]:

@@ -12,7 +12,7 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import EndpointsController
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.pod_worker import Node
-from meshsim.runtime.simulated import SimulatedPods
+from meshsim.runtime.simulated import SimulatedRuntime
 from tests.kits.api import InProcessApi
 
 
@@ -37,8 +37,8 @@ async def running_node(
     """Run a node until the block ends."""
     pods, services = Informer(api, POD), Informer(api, SERVICE)
     slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
-    node = Node("node", api, clock, pods.learn, has_aliases, drain_s)
-    kubelet = Kubelet(node, pods, SimulatedPods(seed=1))
+    node = Node("node", api, clock, SimulatedRuntime(clock, seed=1), pods.learn, has_aliases, drain_s)
+    kubelet = Kubelet(node, pods)
     controller = EndpointsController(api, services, pods, slices, endpoints)
     async with TaskOwner() as tasks:
         for informer in (pods, services, slices, endpoints):

@@ -10,6 +10,7 @@ from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
+from meshsim.runtime.simulated import SimulatedContainer
 from tests.kits.eventually import eventually
 from tests.kits.node import RunningNode, new_api, running_node
 from tests.kits.pods import pod_object, ready_pod
@@ -91,8 +92,9 @@ async def test_a_terminating_pod_leaves_the_endpoints_before_it_stops_serving() 
         await node.api.delete(POD, Key("default", "a"))
         await eventually(lambda: has(node, {"a": False, "b": True}))
         (worker,) = [each for each in node.kubelet.workers.values() if each.pod.metadata.name == "a"]
-        assert worker.server is not None
-        assert worker.server.is_listening
+        (container,) = worker.containers
+        assert isinstance(container.running, SimulatedContainer)
+        assert container.running.is_listening
 
 
 async def test_a_pod_that_is_gone_is_no_endpoint(node: RunningNode) -> None:

@@ -14,6 +14,7 @@ from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.timestamps import from_rfc3339
+from meshsim.runtime.simulated import SimulatedContainer
 from tests.kits.eventually import eventually
 from tests.kits.node import RunningNode, new_api, running_node
 from tests.kits.pods import READINESS, conditions_of, pod_named, pod_object, pod_with, ready_pod
@@ -50,9 +51,21 @@ async def get(pod: Object, path: str = "/") -> tuple[int, dict[str, str], Any]:
         return answer.status, dict(answer.headers), await answer.json()
 
 
+async def annotate(node: RunningNode, name: str, annotation: str, value: str) -> None:
+    """Change how a live pod behaves."""
+    patch = {"metadata": {"annotations": {f"meshsim.dev/{annotation}": value}}}
+    await node.api.patch(POD, Key("default", name), patch)
+
+
 def requests_of(node: RunningNode, pod: Object) -> int:
-    server = node.kubelet.workers[pod["metadata"]["uid"]].server
-    return 0 if server is None else server.requests
+    return container_of(node, pod).requests
+
+
+def container_of(node: RunningNode, pod: Object) -> SimulatedContainer:
+    """What runs the only container of the pod."""
+    (worker,) = node.kubelet.workers[pod["metadata"]["uid"]].containers
+    assert isinstance(worker.running, SimulatedContainer)
+    return worker.running
 
 
 async def is_refused(address: str, port: int = 8080) -> bool:
@@ -99,7 +112,7 @@ async def test_a_pod_is_not_ready_until_its_probe_passes(node: RunningNode) -> N
     created_at = node.clock.now()
     await node.clock.advance(1.0)
     await eventually(lambda: pod_with(node.api, "a", "PodReadyToStartContainers"))
-    assert await is_refused(worker.ip)
+    assert await is_refused(worker.sandbox.ip)
 
     async def in_time() -> Object:
         await node.clock.advance(0.25)
@@ -124,17 +137,16 @@ async def test_a_probe_that_never_passes_leaves_the_pod_running_and_not_ready(
 
 async def test_a_pod_that_fails_its_probe_three_times_is_no_longer_ready(node: RunningNode) -> None:
     pod = await started(node, pod_object("a", probe=READINESS | {"periodSeconds": 5}))
-    worker = node.kubelet.workers[pod["metadata"]["uid"]]
-    assert worker.server is not None
-    worker.server.kill()
-    killed_at = node.clock.now()
+    await annotate(node, "a", "healthy", "false")
+    await eventually(lambda: not container_of(node, pod).behaviour.healthy)
+    failing_since = node.clock.now()
 
     async def in_time() -> Object:
         await node.clock.advance(0.5)
         return await pod_with(node.api, "a", "Ready", "False")
 
     await eventually(in_time)
-    assert 10 < node.clock.now() - killed_at < 20
+    assert 10 < node.clock.now() - failing_since < 20
 
 
 async def test_a_readiness_gate_opens_the_pod_at_once(node: RunningNode) -> None:
@@ -153,21 +165,20 @@ async def test_a_readiness_gate_opens_the_pod_at_once(node: RunningNode) -> None
 
 async def test_behaviour_changes_on_a_live_pod(node: RunningNode) -> None:
     pod = await started(node, pod_object("a"))
-    failing = {"metadata": {"annotations": {"meshsim.dev/error-rate": "100%", "meshsim.dev/error-code": "503"}}}
-    await node.api.patch(POD, Key("default", "a"), failing)
+    await annotate(node, "a", "error-rate", "100%")
 
     async def fails() -> bool:
-        return (await get(pod))[0] == 503
+        return (await get(pod))[0] == 500
 
     await eventually(fails)
-    nonsense = {"metadata": {"annotations": {"meshsim.dev/error-rate": "often"}}}
-    await node.api.patch(POD, Key("default", "a"), nonsense)
+    await annotate(node, "a", "error-rate", "often")
     assert await fails(), "nonsense changes nothing"
 
 
 async def test_a_pod_whose_annotations_make_no_sense_says_so_and_starts_once_they_do(node: RunningNode) -> None:
     created = await node.api.create(POD, pod_object("a", annotations={"meshsim.dev/latency-p50": "fast"}))
     await eventually(lambda: created["metadata"]["uid"] in node.kubelet.workers)
+    await node.clock.advance(1)
 
     async def complains() -> bool:
         (status,) = (await pod_named(node.api, "a"))["status"]["containerStatuses"]
@@ -175,10 +186,7 @@ async def test_a_pod_whose_annotations_make_no_sense_says_so_and_starts_once_the
         return waiting["reason"] == "CreateContainerConfigError" and "latency-p50" in waiting["message"]
 
     await eventually(complains, ignoring=(KeyError,))
-    mended = {"metadata": {"annotations": {"meshsim.dev/latency-p50": "1ms"}}}
-    await node.api.patch(POD, Key("default", "a"), mended)
-    await eventually(lambda: node.kubelet.workers[created["metadata"]["uid"]].server is not None)
-    await node.clock.advance(1)
+    await annotate(node, "a", "latency-p50", "1ms")
     await eventually(lambda: ready_pod(node.api, "a"))
 
 

@@ -12,9 +12,11 @@ import pytest_asyncio
 
 from meshsim.api.core import Pod
 from meshsim.api.decode import decode
+from meshsim.http1.fields import FieldsMemo, read_request_fields
+from meshsim.kit.chance import draws
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.behaviour import Behaviour
-from meshsim.runtime.simulated import SimulatedPod, SimulatedPods
+from meshsim.runtime.simulated import SimulatedContainer
 from tests.kits.eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
@@ -48,7 +50,7 @@ Connect = Callable[[], AbstractAsyncContextManager[Client]]
 
 
 @pytest_asyncio.fixture
-async def pod() -> AsyncIterator[SimulatedPod]:
+async def pod() -> AsyncIterator[SimulatedContainer]:
     obj = {
         "metadata": {"name": "web-1", "namespace": "default"},
         "spec": {
@@ -57,14 +59,14 @@ async def pod() -> AsyncIterator[SimulatedPod]:
             ]
         },
     }
-    pod = SimulatedPods(seed=1)(decode(Pod, obj))
+    pod = SimulatedContainer(decode(Pod, obj), Behaviour(), draws(1), FieldsMemo(read_request_fields))
     yield pod
     pod.kill()
     await eventually(lambda: pod.connections == 0)
 
 
 @pytest_asyncio.fixture
-async def connect(pod: SimulatedPod) -> Connect:
+async def connect(pod: SimulatedContainer) -> Connect:
     port = await pod.listen("127.0.0.1", 0)
 
     @asynccontextmanager
@@ -95,7 +97,7 @@ async def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_their
     assert paths == [f"/{number}" for number in range(50)]
 
 
-async def test_answers_stay_in_their_order_when_each_takes_a_while(pod: SimulatedPod, connect: Connect) -> None:
+async def test_answers_stay_in_their_order_when_each_takes_a_while(pod: SimulatedContainer, connect: Connect) -> None:
     pod.behaviour = Behaviour(latency_p50_s=0.002, latency_p99_s=0.02)
     async with connect() as client:
         client.send(b"".join(b"GET /%d HTTP/1.1\r\nhost: web\r\n\r\n" % number for number in range(10)))
@@ -173,7 +175,7 @@ async def test_what_is_no_http_is_refused_and_the_connection_closed(
         assert (await client.reader.readline()).split()[1] == str(status).encode()
 
 
-async def test_a_client_that_leaves_takes_its_answer_with_it(pod: SimulatedPod, connect: Connect) -> None:
+async def test_a_client_that_leaves_takes_its_answer_with_it(pod: SimulatedContainer, connect: Connect) -> None:
     pod.behaviour = Behaviour(latency_p50_s=30)
     async with connect() as client:
         client.send(GET)
@@ -181,7 +183,7 @@ async def test_a_client_that_leaves_takes_its_answer_with_it(pod: SimulatedPod, 
     await eventually(lambda: pod.connections == 0)
 
 
-async def test_a_client_that_does_not_read_is_not_read_from(pod: SimulatedPod, connect: Connect) -> None:
+async def test_a_client_that_does_not_read_is_not_read_from(pod: SimulatedContainer, connect: Connect) -> None:
     async with connect() as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.send(GET * 200_000)
@@ -197,7 +199,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(pod: SimulatedPod, c
 
 
 async def test_the_requests_served_are_counted_with_their_cpu_but_not_the_health_checks(
-    pod: SimulatedPod, connect: Connect
+    pod: SimulatedContainer, connect: Connect
 ) -> None:
     pod.behaviour = Behaviour(cpu_per_request_s=0.25)
     async with connect() as client:
@@ -207,8 +209,8 @@ async def test_the_requests_served_are_counted_with_their_cpu_but_not_the_health
     assert (pod.requests, pod.cpu_s, pod.errors) == (2, 0.5, 0)
 
 
-async def test_a_failing_pod_answers_errors_but_its_health_checks_stay_good(
-    pod: SimulatedPod, connect: Connect
+async def test_a_failing_pod_answers_errors_and_only_an_unhealthy_one_fails_its_health_checks(
+    pod: SimulatedContainer, connect: Connect
 ) -> None:
     pod.behaviour = replace(pod.behaviour, error_rate=1.0, error_code=503)
     async with connect() as client:
@@ -216,11 +218,14 @@ async def test_a_failing_pod_answers_errors_but_its_health_checks_stay_good(
         assert (await client.answer())[0] == 503
         client.send(b"GET /ok HTTP/1.1\r\nhost: web\r\n\r\n")
         assert (await client.answer())[0] == 200
+        pod.behaviour = replace(pod.behaviour, healthy=False)
+        client.send(b"GET /ok HTTP/1.1\r\nhost: web\r\n\r\n")
+        assert (await client.answer())[0] == 503
     assert (pod.requests, pod.errors) == (1, 1)
 
 
 async def test_a_pod_that_gives_up_its_connections_serves_on_and_closes_each_with_an_answer(
-    pod: SimulatedPod, connect: Connect
+    pod: SimulatedContainer, connect: Connect
 ) -> None:
     async with connect() as kept:
         kept.send(GET)
@@ -235,7 +240,7 @@ async def test_a_pod_that_gives_up_its_connections_serves_on_and_closes_each_wit
 
 
 async def test_a_pod_that_finishes_closes_idle_connections_and_waits_for_requests_in_flight(
-    pod: SimulatedPod, connect: Connect
+    pod: SimulatedContainer, connect: Connect
 ) -> None:
     async with connect() as idle, connect() as busy, TaskOwner() as tasks:
         idle.send(GET)
@@ -243,7 +248,7 @@ async def test_a_pod_that_finishes_closes_idle_connections_and_waits_for_request
         pod.behaviour = Behaviour(latency_p50_s=0.2)
         busy.send(GET)
         await eventually(lambda: pod.requests == 2)
-        finish = tasks.start(pod.finish(), "finish")
+        finish = tasks.start(pod.stop(), "finish")
         assert await idle.is_closed_by_the_pod()
         assert not finish.done()
         assert (await busy.answer())[0] == 200
@@ -253,7 +258,7 @@ async def test_a_pod_that_finishes_closes_idle_connections_and_waits_for_request
                 pass
 
 
-async def test_a_pod_that_is_killed_breaks_off(pod: SimulatedPod, connect: Connect) -> None:
+async def test_a_pod_that_is_killed_breaks_off(pod: SimulatedContainer, connect: Connect) -> None:
     pod.behaviour = Behaviour(latency_p50_s=30)
     async with connect() as client:
         client.send(GET)

@@ -28,6 +28,7 @@ def test_annotations_say_how_a_pod_behaves() -> None:
             "meshsim.dev/error-code": "503",
             "meshsim.dev/cpu-per-request": "3ms",
             "meshsim.dev/startup-delay": "20",
+            "meshsim.dev/healthy": "false",
         }
     ) == Behaviour(
         latency_p50_s=0.02,
@@ -36,6 +37,7 @@ def test_annotations_say_how_a_pod_behaves() -> None:
         error_code=503,
         cpu_per_request_s=0.003,
         startup_delay_s=20,
+        healthy=False,
     )
 
 
@@ -69,6 +71,7 @@ def test_the_error_rate_is_the_share_of_draws_that_fail() -> None:
         ("error-code", "200", '"200" is no error status'),
         ("error-code", "5xx", '"5xx" is no error status'),
         ("startup-delay", "", "startup-delay"),
+        ("healthy", "mostly", '"mostly" is neither true nor false'),
     ],
 )
 def test_an_annotation_that_makes_no_sense_is_named(annotation: str, text: str, complaint: str) -> None:

@@ -10,8 +10,8 @@ from meshsim.kit.timestamps import to_rfc3339
 from meshsim.runtime.pod_status import ContainerState, Place, pod_status
 
 NOW = 1_767_225_600.0
-RUNNING = ContainerState(running_since=NOW, ready=True)
-UNREADY = ContainerState(running_since=NOW)
+RUNNING = ContainerState(running_since=NOW, started=True, ready=True)
+UNREADY = ContainerState(running_since=NOW, started=True)
 PLACE = Place("127.0.0.1", "127.16.0.1")
 
 

@@ -1,0 +1,203 @@
+"""The life of one container: started, probed, restarted when it ends, stopped.
+
+create → run → startup probe → liveness and readiness probes … it ends → back-off → run again
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from meshsim.api.core import Container, Pod, Probe
+from meshsim.kit.clock import Clock, LoopClock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime.containers import ContainerRuntime, Exit, RunningContainer, Sandbox, StartRefusedError
+from meshsim.runtime.hooks import run_hook
+from meshsim.runtime.pod_status import ContainerState, Terminated
+from meshsim.runtime.probes import Probed, Verdict, attempt
+from meshsim.runtime.restarts import CrashBackoff, restarts
+from meshsim.runtime.waiting import within
+
+_log: Final = logging.getLogger(__name__)
+_CREATION_S: Final = 1.0
+_REFUSED_AGAIN_S: Final = 10.0
+_LEAVE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a container needs of its pod and its node."""
+
+    clock: Clock
+    runtime: ContainerRuntime
+    sandbox: Sandbox
+    pod: Callable[[], Pod]
+    changed: Callable[[], None]
+    """Told when the state is another."""
+
+
+class ContainerWorker:
+    """Runs one container of a pod. `state` is how it is."""
+
+    def __init__(self, container: Container, state: ContainerState, around: Surroundings) -> None:
+        self.container = container
+        self.state = state
+        self.running: RunningContainer | None = None
+        self._around = around
+        self._pod_changed = asyncio.Event()
+        self._backoff = CrashBackoff()
+
+    def update(self, pod: Pod) -> None:
+        """The pod has changed."""
+        self._pod_changed.set()
+        if self.running is not None:
+            self.running.update(pod)
+
+    async def run(self) -> None:
+        """Keep it running until its restartPolicy says that it is done."""
+        resumes = self.state.running_since is not None
+        if self.state.terminated is not None and not self._restarts(self.state.terminated.exit):
+            return
+        while True:
+            if not resumes:
+                await self._around.clock.sleep(_CREATION_S)
+            self.running = await self._start()
+            started_at = self.state.running_since if resumes else None
+            resumes = False
+            ended = await self._supervise(self.running, started_at)
+            if not self._restarts(ended.exit):
+                return
+            await self._wait_to_restart(ended)
+
+    async def end(self) -> None:
+        """Run the preStop hook, ask it to end and wait until it has: it may take for ever."""
+        if self.running is None or self.state.running_since is None:
+            return
+        await run_hook("preStop", self._probed(self.running), self._around.clock)
+        await self.running.stop()
+
+    async def leave(self) -> None:
+        """The node itself ends: ask the container to end, and don't wait long."""
+        if self.running is not None:
+            await within(LoopClock(), _LEAVE_S, self.running.stop())
+            self.running.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.running is not None:
+            self.running.kill()
+
+    def _restarts(self, ended: Exit) -> bool:
+        return restarts(self._around.pod().spec.restart_policy, ended)
+
+    def _note(self, state: ContainerState) -> None:
+        self.state = state
+        self._around.changed()
+
+    async def _start(self) -> RunningContainer:
+        """Start it, however often that is refused."""
+        while True:
+            self._pod_changed.clear()
+            try:
+                return await self._around.runtime.start(self._around.pod(), self.container, self._around.sandbox)
+            except StartRefusedError as refusal:
+                reason, message = refusal.reason, refusal.message
+            if (self.state.waiting_reason, self.state.waiting_message) != (reason, message):
+                self._note(replace(self.state, waiting_reason=reason, waiting_message=message))
+            await within(self._around.clock, _REFUSED_AGAIN_S, self._pod_changed.wait())
+
+    async def _supervise(self, running: RunningContainer, started_at: float | None) -> Terminated:
+        """Watch over one run until it is over; returns how it ended."""
+        clock = self._around.clock
+        since = clock.now() if started_at is None else started_at
+        async with TaskOwner(_report_failure) as tasks:
+            exited = tasks.start(running.wait(), f"exit of {self.container.name}")
+            unhealthy = tasks.start(self._watch_health(running, since, tasks), f"health of {self.container.name}")
+            await asyncio.wait((exited, unhealthy), return_when=asyncio.FIRST_COMPLETED)
+        if not exited.done() or exited.cancelled():
+            await within(clock, self._around.pod().spec.termination_grace_period_seconds, running.stop())
+            running.kill()
+        ended = Terminated(await running.wait(), since, clock.now(), self.state.restarts)
+        self._note(replace(self.state, running_since=None, started=False, ready=False, terminated=ended))
+        return ended
+
+    async def _watch_health(self, running: RunningContainer, since: float, tasks: TaskOwner) -> None:
+        """Returns when the container must be restarted: a hook, its startup or its liveness probe has failed."""
+        probed = self._probed(running)
+        if self.state.running_since is None and not await run_hook("postStart", probed, self._around.clock):
+            return
+        if self.state.running_since is None:
+            self._note(ContainerState(running_since=since, restarts=self.state.restarts, last=self.state.last))
+        startup = self.container.startup_probe
+        if startup is not None and not self.state.started and not await self._starts_up(startup, probed):
+            return
+        self._note(replace(self.state, started=True, ready=self.state.ready or self.container.readiness_probe is None))
+        if self.container.readiness_probe is not None:
+            tasks.start(self._probe_readiness(self.container.readiness_probe, probed), "readiness")
+        await self._until_dead(self.container.liveness_probe, probed)
+
+    def _probed(self, running: RunningContainer) -> Probed:
+        return Probed(self.container, self._around.sandbox, running)
+
+    async def _starts_up(self, probe: Probe, probed: Probed) -> bool:
+        """Probe until it has started, or has failed to."""
+        await self._around.clock.sleep(probe.initial_delay_seconds)
+        verdict = Verdict()
+        while not verdict.passing:
+            verdict = verdict.after(await attempt(probe, probed), probe)
+            if verdict.failures >= probe.failure_threshold:
+                return False
+            if not verdict.passing:
+                await self._around.clock.sleep(max(probe.period_seconds, 1))
+        return True
+
+    async def _probe_readiness(self, probe: Probe, probed: Probed) -> None:
+        verdict = Verdict(passing=self.state.ready)
+        await self._around.clock.sleep(probe.initial_delay_seconds)
+        while True:
+            verdict = verdict.after(await attempt(probe, probed), probe)
+            if verdict.passing != self.state.ready:
+                self._note(replace(self.state, ready=verdict.passing))
+            await self._around.clock.sleep(max(probe.period_seconds, 1))
+
+    async def _until_dead(self, probe: Probe | None, probed: Probed) -> None:
+        """Probe until it is no longer alive; without a probe it is for ever."""
+        if probe is None:
+            await asyncio.get_running_loop().create_future()
+            return
+        await self._around.clock.sleep(probe.initial_delay_seconds)
+        verdict = Verdict(passing=True)
+        while verdict.passing:
+            verdict = verdict.after(await attempt(probe, probed), probe)
+            await self._around.clock.sleep(max(probe.period_seconds, 1) if verdict.passing else 0)
+
+    async def _wait_to_restart(self, ended: Terminated) -> None:
+        wait_s = self._backoff.after(ended.finished_at - ended.started_at)
+        if wait_s > 0.0:
+            metadata = self._around.pod().metadata
+            message = (
+                f"back-off {_minutes_and_seconds(wait_s)} restarting failed container={self.container.name} "
+                f"pod={metadata.name}_{metadata.namespace}({metadata.uid})"
+            )
+            self._note(
+                replace(
+                    self.state,
+                    terminated=None,
+                    last=ended,
+                    waiting_reason="CrashLoopBackOff",
+                    waiting_message=message,
+                )
+            )
+            await self._around.clock.sleep(wait_s)
+        self.state = replace(self.state, terminated=None, last=ended, restarts=self.state.restarts + 1)
+
+
+def _minutes_and_seconds(seconds: float) -> str:
+    """As Go prints a duration: `40s`, `1m20s`, `5m0s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _report_failure(task: str, failure: Exception) -> None:
+    _log.error("%s failed", task, exc_info=failure)

@@ -1,0 +1,201 @@
+"""Unit tests of the life of one container, on a clock that jumps."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from meshsim.api.core import Pod
+from meshsim.api.decode import decode
+from meshsim.kit.clock import VirtualClock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime.container_worker import ContainerWorker, Surroundings
+from meshsim.runtime.containers import Sandbox, StartRefusedError
+from meshsim.runtime.pod_status import ContainerState
+from tests.kits.containers import ScriptedContainer, ScriptedRuntime
+
+pytestmark = pytest.mark.asyncio
+
+
+class Life:
+    """One container's worker and what it runs on."""
+
+    def __init__(self, *, policy: str = "Always", state: ContainerState | None = None, **container: Any) -> None:
+        spec = {"containers": [{"name": "web", **container}], "restartPolicy": policy}
+        self.pod = decode(Pod, {"metadata": {"name": "a", "namespace": "default", "uid": "u"}, "spec": spec})
+        self.clock = VirtualClock()
+        self.runtime = ScriptedRuntime()
+        around = Surroundings(self.clock, self.runtime, Sandbox("127.0.0.1", {}), lambda: self.pod, lambda: None)
+        self.worker = ContainerWorker(self.pod.spec.containers[0], state or ContainerState(), around)
+
+    @property
+    def state(self) -> ContainerState:
+        return self.worker.state
+
+    @property
+    def running(self) -> ScriptedContainer:
+        return self.runtime.started[-1]
+
+
+@asynccontextmanager
+async def living(life: Life) -> AsyncIterator[Life]:
+    async with TaskOwner() as tasks:
+        tasks.start(life.worker.run(), "container")
+        yield life
+    life.worker.kill()
+
+
+async def test_a_container_runs_a_second_after_it_was_asked_for() -> None:
+    async with living(Life()) as life:
+        await life.clock.advance(0.9)
+        assert (life.runtime.started, life.state.running_since) == ([], None)
+        await life.clock.advance(0.1)
+        assert (life.state.running_since, life.state.started, life.state.ready) == (life.clock.now(), True, True)
+
+
+async def test_a_container_that_crashes_is_restarted_at_once_then_after_longer_and_longer() -> None:
+    async with living(Life()) as life:
+        await life.clock.advance(1)
+        waits = []
+        for _ in range(4):
+            crashed_at, runs = life.clock.now(), len(life.runtime.started)
+            life.running.end(3)
+            while len(life.runtime.started) == runs:
+                await life.clock.advance(0.5)
+            waits.append(life.clock.now() - crashed_at - 1)
+        assert waits == [0, 10, 20, 40]
+        assert life.state.restarts == 4
+        assert life.state.last is not None
+        assert (life.state.last.exit.code, life.state.last.exit.why, life.state.last.run) == (3, "Error", 3)
+
+
+async def test_a_container_in_back_off_says_so() -> None:
+    async with living(Life()) as life:
+        await life.clock.advance(1)
+        life.running.end(1)
+        await life.clock.advance(1)
+        life.running.end(1)
+        await life.clock.advance(5)
+        assert (life.state.waiting_reason, life.state.waiting_message) == (
+            "CrashLoopBackOff",
+            "back-off 10s restarting failed container=web pod=a_default(u)",
+        )
+        assert (life.state.restarts, life.state.running_since, life.state.ready) == (1, None, False)
+
+
+@pytest.mark.parametrize(("policy", "code"), [("Never", 0), ("Never", 2), ("OnFailure", 0)])
+async def test_a_container_that_is_done_stays_ended(policy: str, code: int) -> None:
+    async with living(Life(policy=policy)) as life:
+        await life.clock.advance(1)
+        life.running.end(code)
+        await life.clock.advance(1000)
+        assert len(life.runtime.started) == 1
+        assert life.state.terminated is not None
+        assert life.state.terminated.exit.code == code
+
+
+async def test_a_refused_container_says_why_and_is_tried_again_in_time_or_when_its_pod_changes() -> None:
+    life = Life()
+    life.runtime.refusal = StartRefusedError("ImagePullBackOff", "no such image")
+    async with living(life):
+        await life.clock.advance(1)
+        assert (life.state.waiting_reason, life.state.waiting_message) == ("ImagePullBackOff", "no such image")
+        life.runtime.refusal = None
+        life.worker.update(life.pod)
+        await life.clock.advance(0)
+        assert life.state.running_since is not None
+    life = Life()
+    life.runtime.refusal = StartRefusedError("ImagePullBackOff", "no such image")
+    async with living(life):
+        await life.clock.advance(5)
+        life.runtime.refusal = None
+        await life.clock.advance(10)
+        assert life.state.running_since is not None
+
+
+async def test_nothing_is_probed_before_the_startup_probe_has_passed() -> None:
+    life = Life(
+        startupProbe={"exec": {"command": ["startup"]}, "periodSeconds": 2, "failureThreshold": 10},
+        readinessProbe={"exec": {"command": ["ready"]}},
+        livenessProbe={"exec": {"command": ["live"]}},
+    )
+    life.runtime.answers["startup"] = 1
+    async with living(life):
+        await life.clock.advance(10)
+        assert set(life.running.executed) == {"startup"}
+        assert (life.state.started, life.state.ready) == (False, False)
+        life.runtime.answers["startup"] = 0
+        await life.clock.advance(2)
+        assert set(life.running.executed) == {"startup", "ready", "live"}
+        assert (life.state.started, life.state.ready) == (True, True)
+
+
+async def test_a_container_that_never_starts_up_is_restarted() -> None:
+    life = Life(startupProbe={"exec": {"command": ["startup"]}, "periodSeconds": 2, "failureThreshold": 3})
+    life.runtime.answers["startup"] = 1
+    async with living(life):
+        await life.clock.advance(4.9)
+        assert life.state.restarts == 0
+        await life.clock.advance(1.2)
+        assert (life.state.restarts, len(life.runtime.started)) == (1, 2)
+
+
+async def test_a_container_that_is_no_longer_alive_is_stopped_and_restarted() -> None:
+    life = Life(livenessProbe={"exec": {"command": ["live"]}, "initialDelaySeconds": 5, "periodSeconds": 3})
+    async with living(life):
+        await life.clock.advance(30)
+        first = life.running
+        life.runtime.answers["live"] = 1
+        await life.clock.advance(5)
+        assert len(life.runtime.started) == 1
+        await life.clock.advance(6)
+        assert (first.told[0], len(life.runtime.started), life.state.restarts) == ("stop", 2, 1)
+
+
+async def test_a_dead_container_that_does_not_stop_is_killed_after_its_grace_period() -> None:
+    life = Life(livenessProbe={"exec": {"command": ["live"]}, "failureThreshold": 1, "periodSeconds": 1})
+    async with living(life):
+        await life.clock.advance(5)
+        life.running.ignores_stop = True
+        life.runtime.answers["live"] = 1
+        await life.clock.advance(30)
+        assert life.state.terminated is None
+        await life.clock.advance(1.5)
+        assert (life.state.last is not None, life.runtime.started[0].told) == (True, ["stop", "kill"])
+
+
+async def test_a_post_start_hook_holds_the_container_back() -> None:
+    async with living(Life(lifecycle={"postStart": {"exec": {"command": ["sleep", "5"]}}})) as life:
+        await life.clock.advance(5.9)
+        assert (len(life.runtime.started), life.state.running_since) == (1, None)
+        await life.clock.advance(0.2)
+        assert life.state.running_since is not None
+
+
+async def test_a_post_start_hook_that_fails_restarts_the_container() -> None:
+    life = Life(lifecycle={"postStart": {"exec": {"command": ["warm"]}}})
+    life.runtime.answers["warm"] = 1
+    async with living(life):
+        await life.clock.advance(2.5)
+        assert len(life.runtime.started) == 2
+
+
+async def test_a_pre_stop_hook_runs_before_the_container_is_told_to_stop() -> None:
+    async with living(Life(lifecycle={"preStop": {"sleep": {"seconds": 5}}})) as life, TaskOwner() as tasks:
+        await life.clock.advance(1)
+        end = tasks.start(life.worker.end(), "end")
+        await life.clock.advance(4.9)
+        assert life.running.told == []
+        await life.clock.advance(0.1)
+        assert (end.done(), life.running.told) == (True, ["stop"])
+
+
+async def test_a_worker_that_takes_over_goes_on_from_the_reported_state() -> None:
+    state = ContainerState(running_since=1.0, started=True, ready=True, restarts=7)
+    async with living(Life(state=state, readinessProbe={"exec": {"command": ["ready"]}})) as life:
+        await life.clock.advance(0)
+        assert (life.state, len(life.runtime.started)) == (state, 1)
+        life.running.end(1)
+        await life.clock.advance(1)
+        assert life.state.restarts == 8

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.conformance import validation_argo, validation_istio
 from tests.conformance.cases import Case, compare
 from tests.kits.shared import shared
@@ -31,9 +33,14 @@ def read_cases(files: Sequence[Path]) -> Iterator[Case]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Compare and count; returns the exit code."""
-    files = [Path(argument) for argument in arguments] or [shared(recording) for recording in RECORDINGS]
-    return 0 if compare(read_cases(files), sys.stdout) else 1
+    """Compare and count; returns the exit code, 2 when there is nothing to compare with."""
+    try:
+        files = [Path(argument) for argument in arguments] or [shared(recording) for recording in RECORDINGS]
+        cases = list(read_cases(files))
+    except (OSError, ValueError, pytest.skip.Exception) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    return 0 if compare(cases, sys.stdout) else 1
 
 
 if __name__ == "__main__":

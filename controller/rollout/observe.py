@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from controller.rollout.ephemeral import is_configured
-from controller.rollout.hashing import pod_template_hash
+from controller.rollout.hashing import pod_template_hash, step_hash
 from controller.rollout.observed import Observed
 from controller.rollout.references import controller_uid, service_names
 from controller.rollout.restart import needs_restart
@@ -64,6 +64,7 @@ def observe(seen: Seen, key: Key, now: float) -> Observed | None:
         raw=raw,
         rollout=rollout,
         pod_hash=pod_hash,
+        step_hash=_step_hash(raw, rollout),
         versions=tuple(oldest_first(map(version_of, replica_sets))),
         is_name_taken=namesake is not None and controller_uid(namesake) != uid,
         services={
@@ -86,6 +87,13 @@ def observe(seen: Seen, key: Key, now: float) -> Observed | None:
         workload=workload,
         unresolved=unresolved,
     )
+
+
+def _step_hash(raw: Object, rollout: Rollout) -> str:
+    if rollout.spec.strategy.blue_green is not None or rollout.spec.strategy.canary is None:
+        return ""
+    # From the wire: Go's order and omissions are those of its own types.
+    return step_hash(raw["spec"]["strategy"]["canary"].get("steps"))
 
 
 def _with_workload(seen: Seen, rollout: Rollout) -> tuple[Rollout, Object | None, str]:

@@ -20,6 +20,8 @@ class Observed:
     """The same, typed; its template and selector are those of its workload when it refers to one."""
     pod_hash: str = ""
     """The hash of its pod template."""
+    step_hash: str = ""
+    """The hash of its steps, empty for blueGreen."""
     versions: tuple[Version, ...] = ()
     """Its ReplicaSets, oldest first."""
     is_name_taken: bool = False

@@ -3,7 +3,6 @@
 import msgspec
 
 from controller.rollout import conditions
-from controller.rollout.changes import present_step_hash
 from controller.rollout.conditions import (
     ABORTED,
     AVAILABLE,
@@ -46,7 +45,7 @@ def begin_status(draft: Draft) -> None:
         stable_rs=old.stable_rs,
         # Argo compares with a stable hash that isn't filled in yet, so a promotion in full is kept here, always.
         promote_full=bool(current_hash) and old.promote_full,
-        current_step_hash=present_step_hash(draft),
+        current_step_hash=draft.observed.step_hash,
     )
 
 

@@ -11,7 +11,17 @@ from controller.rollout.reconciler import RolloutReconciler
 from controller.rollout.references import controller_uid
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object, decode
-from meshsim.api.kinds import ANALYSIS_RUN, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind, kind_named
+from meshsim.api.kinds import (
+    ANALYSIS_RUN,
+    DESTINATION_RULE,
+    EXPERIMENT,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Kind,
+    kind_named,
+)
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import HASH_LABEL, Rollout
 from meshsim.api.validate.schemas import schema_of
@@ -25,6 +35,7 @@ NAMESPACE: Final = "default"
 for _kind in (ROLLOUT, VIRTUAL_SERVICE):
     schema_of(_kind.group, _kind.kind)
 
+_LOOKED_AT: Final = (ROLLOUT, REPLICA_SET, SERVICE, VIRTUAL_SERVICE, DESTINATION_RULE, ANALYSIS_RUN, EXPERIMENT)
 _COMPLETED: Final = ("Successful", "Failed", "Error", "Inconclusive")
 
 
@@ -107,22 +118,45 @@ class RolloutWorld:
     wake_at: float | None = None
     """When the last reconcile wanted to look again."""
 
-    async def settle(self, most: int = 60) -> None:
-        """Reconcile, with pods following, until nothing changes any more at this instant."""
+    async def settle(self, most: int = 80) -> None:
+        """Reconcile, with pods following, until nothing visible changes any more at this instant."""
         for _ in range(most):
-            before = self.api.store.version
+            before = self.visible()
             await self.reconcile()
             await self.step_pods()
-            if self.api.store.version == before:
+            if self.visible() == before:
                 return
         raise AssertionError(f"still changing after {most} reconciles: {self.told.events[-6:]}")
 
-    async def live(self, seconds: int) -> None:
-        """Let time pass, second by second."""
-        for _ in range(seconds):
-            await self.clock.advance(1)
+    def visible(self) -> dict[str, Object]:
+        """What an object asks for and how it is, without versions and stamps of writing."""
+        return {
+            f"{kind.kind}/{obj['metadata']['name']}": {
+                "annotations": obj["metadata"].get("annotations") or {},
+                "spec": obj.get("spec"),
+                "status": obj.get("status"),
+            }
+            for kind in _LOOKED_AT
+            for obj in self.api.store.objects(kind)
+        }
+
+    async def live(self, seconds: float) -> None:
+        """Let time pass, from one instant at which something is due to the next."""
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            due = min((instant for instant in self._due() if instant > self.clock.now()), default=end)
+            await self.clock.advance(min(due, end) - self.clock.now())
             await self.step_pods()
             await self.settle()
+
+    def _due(self) -> Iterable[float]:
+        """When the controller wants to look again, and when pods become available."""
+        if self.wake_at is not None:
+            yield self.wake_at
+        for obj in self.api.store.objects(REPLICA_SET):
+            image = image_of(obj)
+            delay = self.ready_after_s.get(image, self.ready_after_s.get("*", 0))
+            yield from (made + delay for made in self._pods.get(obj["metadata"]["uid"], ()))
 
     async def step_pods(self) -> None:
         """Let ReplicaSets have the pods they were asked for, and pods become available."""

@@ -1,10 +1,11 @@
-"""`python -m meshsim.apiserver`: the API server as a process."""
+"""`python -m meshsim.apiserver`: the API server as a process, and the dashboard that shows what is in it."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from meshsim.apiserver.server import api_server
+from meshsim.dashboard.server import DashboardServer
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 
 
@@ -20,14 +21,21 @@ def main() -> int:
     parser.add_argument(
         "--data-dir", type=Path, default=None, help="directory to keep the objects in (default: memory)"
     )
+    parser.add_argument(
+        "--stats", action="append", default=[], metavar="URL", help="a proxy's metrics for the dashboard, repeatable"
+    )
     add_plane_flags(parser)
     flags = parser.parse_args()
 
     async def serve(plane: Plane) -> None:
         async with api_server(plane.clock, flags.data_dir) as server:
-            address = await server.listen(flags.host, flags.port)
-            plane.ready({"api": address, "dashboard": ""})
-            await plane.stopping.wait()
+            dashboard = DashboardServer(server.local, plane.clock, flags.stats)
+            try:
+                api = await server.listen(flags.host, flags.port)
+                plane.ready({"api": api, "dashboard": await dashboard.listen(flags.host, flags.dashboard_port)})
+                await plane.stopping.wait()
+            finally:
+                await dashboard.close()
 
     return run_plane(serve, flags)
 

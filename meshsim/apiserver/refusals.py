@@ -88,6 +88,11 @@ def forbidden(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ())
     return _refusal(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {problem}', _of(kind, name, causes))
 
 
+def foreign(reason: str) -> ApiError:
+    """403: a request that a web page elsewhere had a browser send."""
+    return _refusal(403, "Forbidden", f"forbidden: {reason}", {})
+
+
 def denied(message: str) -> ApiError:
     """400 without a reason: an admission webhook said no."""
     return _refusal(400, "", message, {})

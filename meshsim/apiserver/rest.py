@@ -21,6 +21,7 @@ from meshsim.apiserver.representation import JSON, Page, PlainJson, Representati
 from meshsim.apiserver.selection import Selection, selection_of
 from meshsim.apiserver.streams import Streams
 from meshsim.client.api import ApiError, PatchType
+from meshsim.kit.foreign import foreign_reason
 
 _log: Final = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Rest:
     async def handle(self, request: web.Request) -> Answer:
         """Answer one request; nothing escapes as anything but a Status."""
         try:
+            _refuse_foreign(request)
             return await self._about.handle(request) or await self._dispatch(request)
         except ApiError as error:
             return _refused(error)
@@ -171,6 +173,12 @@ class _Write:
             validation=query.field_validation(request.query),
             warn=self.warnings.append,
         )
+
+
+def _refuse_foreign(request: web.Request) -> None:
+    reason = foreign_reason(request.headers.get("Host", ""), request.headers.get("Origin", ""))
+    if reason:
+        raise refusals.foreign(reason)
 
 
 def _selection(request: web.Request, target: Target) -> Selection:

@@ -12,6 +12,7 @@ from meshsim.api.kinds import KINDS
 from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.journal import Journal
+from meshsim.apiserver.local import LocalApi
 from meshsim.apiserver.protobuf import load_protobuf
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.rest import Rest
@@ -31,6 +32,8 @@ class ApiServer:
         self._clock = clock
         self._journal = journal
         self._rest = Rest(registry, self._settled)
+        self.local = LocalApi(registry, self._settled)
+        """The same API for what runs in this process."""
         self._runner: web.AppRunner | None = None
 
     async def listen(self, host: str, port: int) -> str:

@@ -1,1 +1,1 @@
-"""What a person watches in a browser."""
+"""The dashboard: one page that shows releases as they happen, over a stream of what changes."""

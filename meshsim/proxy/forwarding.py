@@ -94,7 +94,8 @@ def response_head(
 ) -> bytes:
     """The head of an upstream's response for the client; `whole` means that its body is already here."""
     engine, downstream = exchange.engine, exchange.downstream
-    took_ms = int((engine.now() - exchange.attempt_started) * 1000)
+    exchange.response_fields = fields
+    exchange.took_ms = took_ms = int((engine.now() - exchange.attempt_started) * 1000)
     changes = destination.response_stages or exchange.set_cookie or engine.settings.explains
     if changes or (exchange.route is not None and exchange.route.cors is not None):
         lines = _changed_response(exchange, fields, destination, took_ms)
@@ -124,7 +125,6 @@ def _changed_response(
     lines = [*response_lines(fields), (b"x-envoy-upstream-service-time", b"%d" % took_ms)]
     if exchange.set_cookie:
         lines.append((b"set-cookie", exchange.set_cookie))
-    exchange.response_fields = fields
     lines = _operated(exchange, destination.response_stages, lines)
     route, host = exchange.route, exchange.host
     cors = route.cors if route else None

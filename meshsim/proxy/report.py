@@ -85,6 +85,8 @@ class ExchangeContext:
         if name == "REQ":
             return _request_header(exchange, argument.lower())
         if name == "RESP":
+            if argument.lower() == "x-envoy-upstream-service-time":
+                return None if exchange.took_ms is None else str(exchange.took_ms)
             fields = exchange.response_fields
             found = fields.first(argument.lower().encode()) if fields is not None else b""
             return found.decode("latin-1") or None
@@ -123,5 +125,6 @@ _VALUES: Final[dict[str, Callable[[ExchangeState], str]]] = {
     "UPSTREAM_HOST": lambda exchange: exchange.host.address if exchange.host else "",
     "UPSTREAM_CLUSTER": lambda exchange: exchange.cluster.name if exchange.cluster else "",
     "UPSTREAM_CLUSTER_RAW": lambda exchange: exchange.cluster.name if exchange.cluster else "",
+    "UPSTREAM_VERSION": lambda exchange: exchange.host.endpoint.workload.version if exchange.host else "",
     "ROUTE_NAME": lambda exchange: exchange.route.name if exchange.route else "",
 }

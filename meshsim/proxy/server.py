@@ -17,8 +17,10 @@ from meshsim.proxy.admin import Admin
 from meshsim.proxy.configuration import Publisher, warn
 from meshsim.proxy.downstream import Downstream
 from meshsim.proxy.engine import Engine
+from meshsim.proxy.log_writer import LogWriter
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.sources import ApiSource, FileSource
+from meshsim.telemetry.accesslog import json_line, text_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,10 @@ class ProxyServer:
                 sidecar=_own_workload(options),
                 trusted_proxies=options.spec.mesh.trusted_proxies,
             )
+            if options.access_log:
+                writer = stack.enter_context(LogWriter())
+                line = json_line() if options.access_log == "json" else text_line()
+                engine.access_log = lambda context: writer.write(line(context))
             publisher = Publisher(options.spec, engine.publish, tasks)
             await self._follow(stack, tasks, publisher)
             servers = [await self._listen(engine, index) for index in range(len(options.listeners))]

@@ -15,7 +15,7 @@ class ExchangeState:
         "attempt", "attempt_started", "body_received", "cluster", "destination", "details", "downstream", "engine",
         "fields", "flags", "grpc_status", "host", "is_gateway", "is_head_request", "length", "listener_port", "over",
         "received_bytes", "request", "request_done", "request_id", "response_fields", "response_started", "route",
-        "sent_bytes", "set_cookie", "started", "status", "upstream",
+        "sent_bytes", "set_cookie", "started", "status", "took_ms", "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,8 @@ class ExchangeState:
         self.grpc_status: int | None = None
         self.set_cookie = b""
         self.response_fields: ResponseFields | None = None
+        self.took_ms: int | None = None
+        """From the request sent to the head of the response."""
         self.response_started = False
         self.over = False
 

@@ -21,23 +21,33 @@ class CommandFailedError(MeshsimError):
     """A command of the demo's failed; the message is its own."""
 
 
+class LoadEndedError(MeshsimError):
+    """The load ended by itself."""
+
+
 class Load:
     """A running `meshsim load`, read sample by sample."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._decoder = msgspec.json.Decoder(Sample)
+        self._is_stopping = False
 
     async def samples(self) -> AsyncIterator[Sequence[Sample]]:
-        """The requests as they end, in the batches they come in, until the load ends."""
+        """The requests as they end, in the batches they come in, until `stop`. Raises LoadEndedError before that."""
         assert self._process.stdout is not None
         rest = b""
         while chunk := await self._process.stdout.read(65536):
             *lines, rest = (rest + chunk).split(b"\n")
             yield [self._decoder.decode(line) for line in lines]
+        if not self._is_stopping:
+            assert self._process.stderr is not None
+            words = (await self._process.stderr.read()).decode(errors="replace").strip()
+            raise LoadEndedError(f"the load ended by itself: {words}")
 
     def stop(self) -> None:
         """Begin no more requests; `samples` ends when the last one has."""
+        self._is_stopping = True
         _signal(self._process, signal.SIGTERM)
 
 
@@ -50,7 +60,7 @@ async def load(url: str, host: str, rps: float, seed: int | None) -> AsyncIterat
     arguments = ["load", "--url", url, "--host", host, "--rps", str(rps), "--duration", "24h", "-o", "jsonl"]
     arguments += [] if seed is None else ["--seed", str(seed)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "meshsim", *arguments, stdin=DEVNULL, stdout=PIPE, process_group=0
+        sys.executable, "-m", "meshsim", *arguments, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, process_group=0
     )
     try:
         yield Load(process)

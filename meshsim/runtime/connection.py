@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self, request: "_Request", reply: Reply) -> None:
         self._request = None
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             return
         last = request.is_last or self._shared.ending
         ending = _CLOSE if last else _KEEP_ALIVE if request.is_http_1_0 else _NOTHING

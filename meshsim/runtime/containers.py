@@ -1,10 +1,12 @@
 """What runs a container, as the kubelet sees it: something that starts, ends, can be stopped and measured."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from meshsim.api.core import Container, Pod
+from meshsim.kit.quantities import QuantityError, parse_quantity
 
 KILLED: Final = 137
 """The exit code of a program that was killed: 128 + SIGKILL."""
@@ -86,3 +88,12 @@ class ContainerRuntime(Protocol):
 
     async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> RunningContainer:
         """Start one. Raises StartRefusedError."""
+
+
+def memory_limit(container: Container) -> float:
+    """The bytes a container may use: infinite without a limit that makes sense."""
+    text = (container.resources.get("limits") or {}).get("memory")
+    try:
+        return math.inf if text is None else parse_quantity(str(text))
+    except QuantityError:
+        return math.inf

@@ -8,6 +8,7 @@ import itertools
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -15,16 +16,16 @@ from meshsim.api.core import Container, Pod
 from meshsim.api.decode import write_json
 from meshsim.http1.fields import FieldsMemo, RequestFields, read_request_fields
 from meshsim.kit.chance import Draw, draws
-from meshsim.kit.clock import Clock
+from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.behaviour import Behaviour, BehaviourError, behaviour_of
+from meshsim.runtime.capacity import Station
 from meshsim.runtime.connection import Connection, Connections, Reply
-from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage
+from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage, memory_limit
 
 _log: Final = logging.getLogger(__name__)
 _HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz", b"/livez"))
 _NO_SUCH_IMAGE: Final = re.compile(r"does-?not-?exist|non-?exist|:error$|^error$|no-such")
-_IDLE_MEMORY_BYTES: Final = 24 * 1024 * 1024
 _BACKLOG: Final = 1024
 
 
@@ -46,9 +47,18 @@ class SimulatedRuntime:
         except BehaviourError as error:
             raise StartRefusedError("CreateContainerConfigError", str(error)) from None
         draw = draws(self._seed, f"container {next(self._ordinals)}")
-        started = SimulatedContainer(pod, behaviour, draw, self._memo)
-        await started.begin([(sandbox.ip, sandbox.port(port.container_port)) for port in container.ports], self._clock)
+        started = SimulatedContainer(pod, container, behaviour, Means(self._clock, draw, self._memo))
+        await started.begin([(sandbox.ip, sandbox.port(port.container_port)) for port in container.ports])
         return started
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What simulated containers need of the world."""
+
+    clock: Clock
+    draw: Draw
+    memo: FieldsMemo[RequestFields]
 
 
 class SimulatedContainer:
@@ -57,13 +67,19 @@ class SimulatedContainer:
     Health checks cost nothing, and neither latency nor error rate touches them.
     """
 
-    def __init__(self, pod: Pod, behaviour: Behaviour, draw: Draw, memo: FieldsMemo[RequestFields]) -> None:
+    def __init__(self, pod: Pod, container: Container, behaviour: Behaviour, means: Means) -> None:
         self.behaviour = behaviour
+        self._is_plain = behaviour.is_plain
         self.requests = 0
         self.errors = 0
         self.cpu_s = 0.0
-        self._draw = draw
-        self._connections = Connections(self._answer, memo)
+        self._draw = means.draw
+        self._clock = means.clock
+        self._real = LoopClock()
+        self._started_at = means.clock.now()
+        self._station = Station(behaviour.limits)
+        self._memory_limit_bytes = memory_limit(container)
+        self._connections = Connections(self._answer, means.memo)
         self._servers: list[asyncio.Server] = []
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._tasks = TaskOwner()
@@ -84,15 +100,15 @@ class SimulatedContainer:
         """How many clients are connected."""
         return len(self._connections.open)
 
-    async def begin(self, addresses: Sequence[tuple[str, int]], clock: Clock) -> None:
+    async def begin(self, addresses: Sequence[tuple[str, int]]) -> None:
         """Serve at these addresses: at once, or when the program would be up."""
         if self.behaviour.startup_delay_s > 0.0:
-            self._starting = self._tasks.start(self._listen_later(addresses, clock), "start of a simulated container")
+            self._starting = self._tasks.start(self._listen_later(addresses), "start of a simulated container")
         else:
             await self._listen(addresses)
 
-    async def _listen_later(self, addresses: Sequence[tuple[str, int]], clock: Clock) -> None:
-        await clock.sleep(self.behaviour.startup_delay_s)
+    async def _listen_later(self, addresses: Sequence[tuple[str, int]]) -> None:
+        await self._clock.sleep(self.behaviour.startup_delay_s)
         await self._listen(addresses)
 
     async def _listen(self, addresses: Sequence[tuple[str, int]]) -> None:
@@ -115,9 +131,18 @@ class SimulatedContainer:
 
     def update(self, pod: Pod) -> None:
         try:
-            self.behaviour = behaviour_of(pod.metadata.annotations)
+            behaviour = behaviour_of(pod.metadata.annotations)
         except BehaviourError as error:
             _log.warning("pod %s goes on as before: %s", pod.metadata.key, error)
+        else:
+            self.behave(behaviour)
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Behave so from the next request on."""
+        if behaviour.limits != self._station.limits:
+            self._station = Station(behaviour.limits)
+        self.behaviour = behaviour
+        self._is_plain = behaviour.is_plain
 
     async def execute(self, command: Sequence[str]) -> int:  # noqa: ARG002 - there is no program to run it in
         return 0
@@ -140,7 +165,7 @@ class SimulatedContainer:
         self._end(Exit(KILLED))
 
     def usage(self) -> Usage:
-        return Usage(self.cpu_s, _IDLE_MEMORY_BYTES, self.requests, self.errors)
+        return Usage(self.cpu_s, int(self._memory_bytes()), self.requests, self.errors)
 
     def _end(self, how: Exit) -> None:
         if self._starting is not None:
@@ -152,18 +177,34 @@ class SimulatedContainer:
             self._exit.set_result(how)
 
     def _answer(self, target: bytes) -> Reply:
-        behaviour, status, delay_s = self.behaviour, 200, 0.0
+        status, delay_s = 200, 0.0
         if target.partition(b"?")[0] in self._health_paths:
-            status = 200 if behaviour.healthy else 503
+            status = 200 if self.behaviour.healthy else 503
         else:
             self.requests += 1
-            self.cpu_s += behaviour.cpu_per_request_s
-            if not behaviour.is_plain:
-                delay_s = behaviour.latency_s(self._draw)
-                status = behaviour.status(self._draw)
+            if self._is_plain:
+                self.cpu_s += self.behaviour.cpu_per_request_s
+            else:
+                status, delay_s = self._serve(self.behaviour)
                 self.errors += status >= 500
         body = b"%b%b}\n" % (self._body_start, write_json(target.decode("ascii")))
         return Reply(b"%b%d\r\n" % (self._heads.get(status) or self._head(status), len(body)), body, delay_s)
+
+    def _serve(self, behaviour: Behaviour) -> tuple[int, float]:
+        """What one request costs: the status of its answer, and the seconds until then."""
+        slowdown = behaviour.slowdown(self.requests, self._clock.now() - self._started_at)
+        delay_s = self._station.admit(self._real.monotonic(), behaviour.latency_s(self._draw) * slowdown)
+        if delay_s is None:
+            return 503, 0.0
+        self.cpu_s += behaviour.cpu_per_request_s * slowdown
+        if self.requests >= behaviour.crash_after:
+            self._end(Exit(1, message=f"crashed after {self.requests} requests"))
+        elif self._memory_bytes() > self._memory_limit_bytes:
+            self._end(Exit(KILLED, "OOMKilled"))
+        return behaviour.status(self._draw), delay_s
+
+    def _memory_bytes(self) -> float:
+        return self.behaviour.memory_bytes + self.behaviour.memory_per_request_bytes * self.requests
 
     def _head(self, status: int) -> bytes:
         try:

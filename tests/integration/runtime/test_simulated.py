@@ -14,9 +14,12 @@ from meshsim.api.core import Pod
 from meshsim.api.decode import decode
 from meshsim.http1.fields import FieldsMemo, read_request_fields
 from meshsim.kit.chance import draws
+from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.behaviour import Behaviour
-from meshsim.runtime.simulated import SimulatedContainer
+from meshsim.runtime.capacity import Limits
+from meshsim.runtime.containers import Exit
+from meshsim.runtime.simulated import Means, SimulatedContainer
 from tests.kits.eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
@@ -55,11 +58,18 @@ async def pod() -> AsyncIterator[SimulatedContainer]:
         "metadata": {"name": "web-1", "namespace": "default"},
         "spec": {
             "containers": [
-                {"name": "web", "image": "web:v7", "readinessProbe": {"httpGet": {"port": 1, "path": "/ok"}}}
+                {
+                    "name": "web",
+                    "image": "web:v7",
+                    "readinessProbe": {"httpGet": {"port": 1, "path": "/ok"}},
+                    "resources": {"limits": {"memory": "64Mi"}},
+                }
             ]
         },
     }
-    pod = SimulatedContainer(decode(Pod, obj), Behaviour(), draws(1), FieldsMemo(read_request_fields))
+    typed = decode(Pod, obj)
+    means = Means(LoopClock(), draws(1), FieldsMemo(read_request_fields))
+    pod = SimulatedContainer(typed, typed.spec.containers[0], Behaviour(), means)
     yield pod
     pod.kill()
     await eventually(lambda: pod.connections == 0)
@@ -98,7 +108,7 @@ async def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_their
 
 
 async def test_answers_stay_in_their_order_when_each_takes_a_while(pod: SimulatedContainer, connect: Connect) -> None:
-    pod.behaviour = Behaviour(latency_p50_s=0.002, latency_p99_s=0.02)
+    pod.behave(Behaviour(latency_p50_s=0.002, latency_p99_s=0.02))
     async with connect() as client:
         client.send(b"".join(b"GET /%d HTTP/1.1\r\nhost: web\r\n\r\n" % number for number in range(10)))
         paths = [(await client.answer())[2]["path"] for _ in range(10)]
@@ -176,7 +186,7 @@ async def test_what_is_no_http_is_refused_and_the_connection_closed(
 
 
 async def test_a_client_that_leaves_takes_its_answer_with_it(pod: SimulatedContainer, connect: Connect) -> None:
-    pod.behaviour = Behaviour(latency_p50_s=30)
+    pod.behave(Behaviour(latency_p50_s=30))
     async with connect() as client:
         client.send(GET)
         await eventually(lambda: pod.requests == 1)
@@ -201,7 +211,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(pod: SimulatedContai
 async def test_the_requests_served_are_counted_with_their_cpu_but_not_the_health_checks(
     pod: SimulatedContainer, connect: Connect
 ) -> None:
-    pod.behaviour = Behaviour(cpu_per_request_s=0.25)
+    pod.behave(Behaviour(cpu_per_request_s=0.25))
     async with connect() as client:
         for path in (b"/a", b"/healthz", b"/ok?full", b"/b"):
             client.send(b"GET %b HTTP/1.1\r\nhost: web\r\n\r\n" % path)
@@ -212,13 +222,13 @@ async def test_the_requests_served_are_counted_with_their_cpu_but_not_the_health
 async def test_a_failing_pod_answers_errors_and_only_an_unhealthy_one_fails_its_health_checks(
     pod: SimulatedContainer, connect: Connect
 ) -> None:
-    pod.behaviour = replace(pod.behaviour, error_rate=1.0, error_code=503)
+    pod.behave(replace(pod.behaviour, error_rate=1.0, error_code=503))
     async with connect() as client:
         client.send(GET)
         assert (await client.answer())[0] == 503
         client.send(b"GET /ok HTTP/1.1\r\nhost: web\r\n\r\n")
         assert (await client.answer())[0] == 200
-        pod.behaviour = replace(pod.behaviour, healthy=False)
+        pod.behave(replace(pod.behaviour, healthy=False))
         client.send(b"GET /ok HTTP/1.1\r\nhost: web\r\n\r\n")
         assert (await client.answer())[0] == 503
     assert (pod.requests, pod.errors) == (1, 1)
@@ -245,7 +255,7 @@ async def test_a_pod_that_finishes_closes_idle_connections_and_waits_for_request
     async with connect() as idle, connect() as busy, TaskOwner() as tasks:
         idle.send(GET)
         await idle.answer()
-        pod.behaviour = Behaviour(latency_p50_s=0.2)
+        pod.behave(Behaviour(latency_p50_s=0.2))
         busy.send(GET)
         await eventually(lambda: pod.requests == 2)
         finish = tasks.start(pod.stop(), "finish")
@@ -259,10 +269,45 @@ async def test_a_pod_that_finishes_closes_idle_connections_and_waits_for_request
 
 
 async def test_a_pod_that_is_killed_breaks_off(pod: SimulatedContainer, connect: Connect) -> None:
-    pod.behaviour = Behaviour(latency_p50_s=30)
+    pod.behave(Behaviour(latency_p50_s=30))
     async with connect() as client:
         client.send(GET)
         await eventually(lambda: pod.requests == 1)
         pod.kill()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.answer()
+
+
+async def test_requests_beyond_the_capacity_wait_in_line_and_those_beyond_the_queue_are_refused(
+    pod: SimulatedContainer, connect: Connect
+) -> None:
+    pod.behave(Behaviour(latency_p50_s=0.05, limits=Limits(concurrency=1, queue=1)))
+    async with connect() as first, connect() as second, connect() as third:
+        for client, served in ((first, 1), (second, 2), (third, 3)):
+            client.send(GET)
+            await eventually(lambda wanted=served: pod.requests == wanted)  # type: ignore[misc]
+        assert [(await client.answer())[0] for client in (third, first, second)] == [503, 200, 200]
+
+
+async def test_a_container_that_crashes_takes_its_connections_with_it(
+    pod: SimulatedContainer, connect: Connect
+) -> None:
+    pod.behave(Behaviour(crash_after=2))
+    async with connect() as client:
+        client.send(GET)
+        assert (await client.answer())[0] == 200
+        client.send(GET)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.answer()
+    assert await pod.wait() == Exit(1, message="crashed after 2 requests")
+
+
+async def test_a_container_that_leaks_beyond_its_limit_is_killed(connect: Connect, pod: SimulatedContainer) -> None:
+    pod.behave(Behaviour(memory_bytes=50 * 2**20, memory_per_request_bytes=2**20))
+    async with connect() as client:
+        for _ in range(14):
+            client.send(GET)
+            await client.answer()
+        assert pod.usage().memory_bytes == 64 * 2**20
+        client.send(GET)
+        assert (await pod.wait()).why == "OOMKilled"

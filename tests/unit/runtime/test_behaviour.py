@@ -7,6 +7,7 @@ import pytest
 
 from meshsim.kit.chance import Draw, draws
 from meshsim.runtime.behaviour import Behaviour, BehaviourError, behaviour_of
+from meshsim.runtime.capacity import Limits
 
 
 def always(number: float) -> Draw:
@@ -28,6 +29,15 @@ def test_annotations_say_how_a_pod_behaves() -> None:
             "meshsim.dev/error-code": "503",
             "meshsim.dev/cpu-per-request": "3ms",
             "meshsim.dev/startup-delay": "20",
+            "meshsim.dev/concurrency": "10",
+            "meshsim.dev/capacity": "99.5",
+            "meshsim.dev/queue": "0",
+            "meshsim.dev/warm-up-time": "30s",
+            "meshsim.dev/warm-up-requests": "500",
+            "meshsim.dev/warm-up-slowdown": "3",
+            "meshsim.dev/memory": "64Mi",
+            "meshsim.dev/memory-per-request": "4Ki",
+            "meshsim.dev/crash-after": "1000",
             "meshsim.dev/healthy": "false",
         }
     ) == Behaviour(
@@ -37,6 +47,13 @@ def test_annotations_say_how_a_pod_behaves() -> None:
         error_code=503,
         cpu_per_request_s=0.003,
         startup_delay_s=20,
+        limits=Limits(concurrency=10, per_s=99.5, queue=0),
+        warm_up_s=30,
+        warm_up_requests=500,
+        warm_up_slowdown=3,
+        memory_bytes=64 * 2**20,
+        memory_per_request_bytes=4096,
+        crash_after=1000,
         healthy=False,
     )
 
@@ -69,8 +86,13 @@ def test_the_error_rate_is_the_share_of_draws_that_fail() -> None:
         ("error-rate", "nan", '"nan" is no share'),
         ("error-rate", "often", '"often" is no share'),
         ("error-code", "200", '"200" is no error status'),
-        ("error-code", "5xx", '"5xx" is no error status'),
+        ("error-code", "5xx", '"5xx" is no number'),
         ("startup-delay", "", "startup-delay"),
+        ("concurrency", "0", '"0" is less than 1'),
+        ("capacity", "0", '"0" is not above zero'),
+        ("queue", "-1", '"-1" is negative'),
+        ("memory", "lots", '"lots" is no quantity'),
+        ("crash-after", "inf", '"inf" is no number'),
         ("healthy", "mostly", '"mostly" is neither true nor false'),
     ],
 )
@@ -83,3 +105,29 @@ def test_an_annotation_that_makes_no_sense_is_named(annotation: str, text: str, 
 def test_a_p99_below_the_p50_makes_no_sense() -> None:
     with pytest.raises(BehaviourError):
         behaviour_of({"meshsim.dev/latency-p50": "2s", "meshsim.dev/latency-p99": "1s"})
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "requests", "age_s", "slowdown"),
+    [
+        (Behaviour(), 0, 0, 1),
+        (Behaviour(warm_up_s=10, warm_up_slowdown=5), 0, 0, 5),
+        (Behaviour(warm_up_s=10, warm_up_slowdown=5), 999, 5, 3),
+        (Behaviour(warm_up_s=10, warm_up_slowdown=5), 0, 60, 1),
+        (Behaviour(warm_up_requests=100, warm_up_slowdown=2), 50, 999, 1.5),
+        (Behaviour(warm_up_s=10, warm_up_requests=100, warm_up_slowdown=5), 75, 5, 2),
+    ],
+    ids=["always warm", "cold", "half warm in time", "warm", "half warm by requests", "the earlier of the two"],
+)
+def test_a_cold_container_is_slow_and_warms_up(
+    behaviour: Behaviour, requests: int, age_s: float, slowdown: float
+) -> None:
+    assert behaviour.slowdown(requests, age_s) == pytest.approx(slowdown)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["latency-p50", "error-rate", "concurrency", "capacity", "warm-up-time", "memory-per-request", "crash-after"],
+)
+def test_what_needs_chance_or_state_is_not_plain(annotation: str) -> None:
+    assert not behaviour_of({f"meshsim.dev/{annotation}": "1"}).is_plain

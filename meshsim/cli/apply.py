@@ -11,7 +11,7 @@ from meshsim.api.decode import Object, read_json, write_json
 from meshsim.cli.command import Command, add_kubeconfig_flag, add_namespace_flag
 from meshsim.cli.connection import ask
 from meshsim.cli.manifests import Manifest, add_file_flag, read_manifests
-from meshsim.client.api import Api, InvalidError, NotFoundError
+from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError, UnreachableError
 from meshsim.kit.errors import ExitCode, InvalidManifestError
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -41,10 +41,10 @@ def apply_patch(live: Object, wanted: Object) -> Object:
     """The merge patch that makes a live object what a manifest says, empty when it is that already.
 
     Fields that the manifest named when it was applied last and names no more are removed; fields it never named
-    are left alone. A list is replaced whole unless the live one only adds defaults to it.
+    are left alone. A list is replaced whole unless it is the one applied last, with nothing but defaults added since.
     """
     before = _applied_before(live)
-    patch = _changed(live, wanted)
+    patch = _changed(live, wanted, before)
     _merge_into(patch, _removed(before, wanted, live))
     patch.pop("apiVersion", None)
     patch.pop("kind", None)
@@ -57,33 +57,32 @@ async def apply(api: Api, manifest: Manifest, *, keep_live: bool = False) -> App
     """Create the object or patch the live one.
 
     With `keep_live` a manifest that is the one applied last leaves the object as it is, whatever became of it
-    since. Raises InvalidManifestError with the place of the field that the API refuses, or ApiError.
+    since. Raises InvalidManifestError with the place of what the API refuses, ConflictError or UnreachableError.
     """
+    try:
+        return await _apply(api, manifest, keep_live)
+    except (UnreachableError, ConflictError):
+        raise
+    except ApiError as error:
+        raise _refused(manifest, error) from None
+
+
+async def _apply(api: Api, manifest: Manifest, keep_live: bool) -> Applied:
     try:
         live = await api.get(manifest.kind, manifest.key)
     except NotFoundError:
-        return await _create(api, manifest)
+        await api.create(manifest.kind, with_last_applied(manifest.object))
+        return Applied.CREATED
     if keep_live and _applied_before(live) == manifest.object:
         return Applied.UNCHANGED
     patch = apply_patch(live, manifest.object)
     if not patch:
         return Applied.UNCHANGED
-    try:
-        await api.patch(manifest.kind, manifest.key, patch)
-    except InvalidError as error:
-        raise _refused(manifest, error) from None
+    await api.patch(manifest.kind, manifest.key, patch)
     return Applied.CONFIGURED
 
 
-async def _create(api: Api, manifest: Manifest) -> Applied:
-    try:
-        await api.create(manifest.kind, with_last_applied(manifest.object))
-    except InvalidError as error:
-        raise _refused(manifest, error) from None
-    return Applied.CREATED
-
-
-def _refused(manifest: Manifest, error: InvalidError) -> InvalidManifestError:
+def _refused(manifest: Manifest, error: ApiError) -> InvalidManifestError:
     causes = (error.status.get("details") or {}).get("causes") or []
     field = next((str(cause["field"]) for cause in causes if cause.get("field")), "")
     return InvalidManifestError(f"{manifest.where(field)}: {error}")
@@ -95,16 +94,16 @@ def _applied_before(live: Object) -> Object:
     return before if isinstance(before, dict) else {}
 
 
-def _changed(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
+def _changed(live: Mapping[str, Any], wanted: Mapping[str, Any], before: Mapping[str, Any]) -> Object:
     """The parts of `wanted` that the live object doesn't have."""
     patch: Object = {}
     for key, value in wanted.items():
-        have = live.get(key)
+        have, had = live.get(key), before.get(key, value)
         if isinstance(value, dict) and isinstance(have, dict):
-            inner = _changed(have, value)
+            inner = _changed(have, value, had if isinstance(had, dict) else {})
             if inner:
                 patch[key] = inner
-        elif not _covers(have, value):
+        elif had != value or not _covers(have, value):
             patch[key] = value
     return patch
 

@@ -16,7 +16,7 @@ from meshsim.api.kinds import NAMESPACE, VIRTUAL_SERVICE
 from meshsim.cli.apply import apply
 from meshsim.cli.command import Command, add_namespace_flag
 from meshsim.cli.kept_clock import keep_clock, open_clock
-from meshsim.cli.manifests import Manifest, add_file_flag, read_manifests
+from meshsim.cli.manifests import Manifest, add_file_flag, check_admission, read_manifests
 from meshsim.cli.ports import Ports
 from meshsim.cli.running import Running, owned_data_dir, recorded
 from meshsim.cli.supervisor import Supervisor
@@ -70,6 +70,7 @@ def _speed(text: str) -> float:
 def _run(flags: argparse.Namespace) -> int:
     """Check all there is to check, then run until stopped."""
     manifests = read_manifests(flags.files, flags.namespace)
+    check_admission(manifests)
     with ExitStack() as stack:
         ports = stack.enter_context(Ports(flags.host))
         taken = {

@@ -126,6 +126,14 @@ def test_a_busy_port_is_named_and_nothing_started() -> None:
     assert len(ran.err.splitlines()) == 1
 
 
+_SIX_IN_WORDS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: a}
+spec: {replicas: six}
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "text", "code", "sentence"),
     [
@@ -152,11 +160,11 @@ def test_a_manifest_that_cannot_be_is_named_and_nothing_started(
 
 
 def test_a_manifest_that_the_api_refuses_is_named_with_its_place_and_nothing_is_left_running(tmp_path: Path) -> None:
-    file = tmp_path / "rollout.yaml"
-    file.write_text((Path(BLOG) / "rollout.yaml").read_text().replace("replicas: 6", "replicas: six"))
+    file = tmp_path / "service.yaml"
+    file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: A_B}\nspec: {ports: [{port: 80}]}\n")
     ran = meshsim("up", "-f", str(file), *FREE_PORTS, environment={"XDG_STATE_HOME": str(tmp_path)})
     assert ran.code == 3
-    assert f"{file}:5:3: " in ran.err
+    assert f"Error: {file}:3:12: " in ran.err
     assert list((tmp_path / "meshsim").iterdir()) == []
 
 

@@ -21,10 +21,10 @@ from blockbuster import blockbuster_ctx
 
 from meshsim.kit.clock import LoopClock
 
-_TIMEOUT_S: Final = {"unit": 5, "property": 60, "integration": 20, "conformance": 60, "e2e": 180}
+_TIMEOUT_S: Final = {"unit": 5, "property": 60, "integration": 20, "conformance": 60, "e2e": 180, "compose": 900}
 """How long a test of each folder may take, set-up and tear-down included: far above what it needs, below patience."""
 
-_MARKED: Final = frozenset({"property", "integration", "conformance", "e2e"})
+_MARKED: Final = frozenset({"property", "integration", "conformance", "e2e", "compose"})
 
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=50)
 hypothesis.settings.register_profile(

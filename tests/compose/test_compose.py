@@ -1,0 +1,64 @@
+"""`docker compose up` on a real engine: the same release, a container per plane."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from tests.kits.compose import Answer, Composed, composed
+from tests.kits.eventually import eventually_blocking
+
+PLANES = ("apiserver", "controller", "node", "proxy")
+
+
+@pytest.fixture(scope="module")
+def mesh() -> Iterator[Composed]:
+    with composed(speed=20) as mesh:
+        eventually_blocking(lambda: mesh.ask() == Answer(200, "v1"), within_s=60, ignoring=(OSError,))
+        yield mesh
+
+
+@pytest.mark.parametrize("service", PLANES)
+def test_a_plane_runs_healthy_without_privileges_and_is_published_to_this_machine_only(
+    mesh: Composed, service: str
+) -> None:
+    eventually_blocking(lambda: mesh.inspect(service)["State"]["Health"]["Status"] == "healthy", within_s=60)
+    container = mesh.inspect(service)
+    assert container["Config"]["User"] == "10001:10001"
+    assert container["HostConfig"]["ReadonlyRootfs"]
+    assert container["HostConfig"]["CapDrop"] == ["ALL"]
+    assert container["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
+    bindings = [each for many in (container["HostConfig"]["PortBindings"] or {}).values() for each in many]
+    assert {each["HostIp"] for each in bindings} <= {"127.0.0.1"}
+
+
+def test_locust_loads_the_mesh_from_a_container_of_its_own(mesh: Composed) -> None:
+    out = mesh.compose(
+        "--profile", "load", "run", "--rm", "-T", "load", "--host", "http://node:15001",
+        "--headless", "-u", "5", "-r", "5", "-t", "3s",
+    )  # fmt: skip
+    assert any(line.startswith("v1 ") for line in out.splitlines()), out
+
+
+def test_a_new_image_is_rolled_out_while_every_request_is_answered(mesh: Composed) -> None:
+    answers: list[Answer] = []
+    done = Event()
+
+    def keep_asking() -> None:
+        while not done.wait(0.1):
+            answers.append(mesh.ask())
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(keep_asking)
+        try:
+            mesh.meshsim("set", "image", "my-app", "my-app=my-app:v2")
+            mesh.meshsim("status", "my-app", "--timeout", "120s")
+        finally:
+            done.set()
+        asking.result()
+
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.version for answer in answers} == {"v1", "v2"}
+    assert {mesh.ask().version for _ in range(20)} == {"v2"}
+    assert "Healthy" in mesh.meshsim("get", "rollout", "my-app")

@@ -26,7 +26,11 @@ _BAD: Final = "bold red"
 _GOOD: Final = "green"
 _PHASE_STYLES: Final = {"Healthy": _GOOD, "Degraded": _BAD, "Paused": "bold", "Progressing": "bright_blue"}
 _POD_STYLES: Final = {"✔": _GOOD, "◌": _DIM}
-_TALL: Final = 39
+_TALL: Final = 36
+_FIXED_ROWS: Final = 10
+"""Header, sentence, the frames of three panels, the heads of the table and the foot of the chart."""
+_MIN_CHART: Final = 3
+_MAX_CHART: Final = 12
 _WIDE: Final = 96
 _BAR_WIDTH: Final = 10
 _COLUMNS: Final = ("WEIGHT", "OBSERVED", "99% BAND", "RPS", "ERRORS", "P99", "CPU", "PODS")
@@ -41,7 +45,8 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         scene = self._scene
-        is_tall = options.height is None or options.height >= _TALL
+        height = options.height or options.max_height
+        is_tall = height >= _TALL
         is_wide = options.max_width >= _WIDE
         yield _header(scene)
         if scene.rollout is None:
@@ -56,18 +61,31 @@ class Picture:
             _panel(_padded([_step_line(step, is_wide) for step in scene.steps], rows), "steps"),
         )
         yield upper
-        yield _panel(_versions(scene, is_wide), "traffic")
+        yield _panel(_versions(scene, is_wide), "traffic", f"curl -H 'Host: {scene.host}' {scene.traffic_url}/")
+        chart_rows = max(_MIN_CHART, min(_MAX_CHART, height - rows - len(scene.versions) - _FIXED_ROWS))
+        has_colours = console.color_system is not None and not console.no_color
         chart = share_chart(
-            scene.slices, scene.new, width=options.max_width - 4, height=8 if is_tall else 3,
-            colours=(_OLD_AREA, NEW_COLOUR) if console.color_system else None,
-            marked=next((state.share for state in scene.versions if state.version == scene.new), 0.0),
-        )  # fmt: skip
+            scene.slices,
+            scene.new,
+            width=options.max_width - 4,
+            height=chart_rows,
+            colours=(_OLD_AREA, NEW_COLOUR) if has_colours else None,
+            marked=scene.share_of_new,
+        )
         yield _panel(chart, f"share of {scene.new}")
         yield _sentence(scene)
 
 
-def _panel(content: RenderableType, title: str) -> Panel:
-    return Panel(content, title=Text(title, style="bold"), title_align="left", border_style=_DIM, box=box.ROUNDED)
+def _panel(content: RenderableType, title: str, subtitle: str = "") -> Panel:
+    return Panel(
+        content,
+        title=Text(title, style="bold"),
+        title_align="left",
+        subtitle=Text(subtitle, style=_DIM) if subtitle else None,
+        subtitle_align="right",
+        border_style=_DIM,
+        box=box.ROUNDED,
+    )
 
 
 def _padded(lines: list[Text], rows: int) -> Group:

@@ -60,7 +60,7 @@ class Recorder:
         if scene.elapsed_s - self._last_s < _EVERY_S and scene.stage is not Stage.ENDED:
             return
         self._last_s = scene.elapsed_s
-        if scene.stage is Stage.RELEASING and 0 < _share_of_new(scene) < 1:
+        if scene.stage is Stage.RELEASING and 0 < scene.share_of_new < 1:
             self._still = len(self._frames)
         self._frames.append(_drawn(Picture(scene)))
 
@@ -84,10 +84,6 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._screen.__exit__(kind, error, traceback)
-
-
-def _share_of_new(scene: Scene) -> float:
-    return next((state.share for state in scene.versions if state.version == scene.new), 0.0)
 
 
 def _drawn(content: RenderableType) -> _Frame:

@@ -18,6 +18,8 @@ from meshsim.cli.live.screen import LineScreen, LiveScreen, Screen
 from meshsim.kit.errors import ExitCode
 
 _FILE_WIDTH: Final = 160
+_MIN_WIDTH: Final = 76
+_MIN_HEIGHT: Final = 22
 _TERMINATED: Final = 128 + signal.SIGTERM
 
 
@@ -33,7 +35,7 @@ class Showing:
 def run_demo(wishes: Wishes, showing: Showing) -> int:
     """Play it; returns the exit code. Raises the MeshsimError that kept it from its end."""
     talk = Console(stderr=True)
-    screen: Screen = LineScreen(talk) if showing.plain or not talk.is_terminal else LiveScreen(talk)
+    screen: Screen = LiveScreen(talk) if _can_draw(talk) and not showing.plain else LineScreen(talk)
     recorder = Recorder(screen) if showing.record else None
     try:
         with recorder or screen as shown:
@@ -41,9 +43,18 @@ def run_demo(wishes: Wishes, showing: Showing) -> int:
     except asyncio.CancelledError:
         return _TERMINATED
     _report(closing, showing.output)
+    if closing.is_good:
+        talk.out(f"\nYour turn: meshsim up -f {wishes.example}", highlight=False)
     if recorder is not None and showing.record is not None:
         recorder.save(showing.record, Group("$ meshsim demo", "", closing_table(closing), "", *closing_lines(closing)))
     return ExitCode.DONE if closing.is_good else ExitCode.FAILED
+
+
+def _can_draw(console: Console) -> bool:
+    room = console.size
+    return (
+        console.is_terminal and not console.is_dumb_terminal and room.width >= _MIN_WIDTH and room.height >= _MIN_HEIGHT
+    )
 
 
 async def _play(wishes: Wishes, screen: Screen) -> Closing:

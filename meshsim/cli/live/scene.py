@@ -58,3 +58,8 @@ class Scene:
     slices: tuple[Slice, ...] = ()
     requests: int = 0
     failed: int = 0
+
+    @property
+    def share_of_new(self) -> float:
+        """What the new version is configured to get, 0 to 1."""
+        return next((state.share for state in self.versions if state.version == self.new), 0.0)

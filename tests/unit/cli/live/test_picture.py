@@ -22,7 +22,7 @@ def _drawn(what: Scene, width: int = 110, height: int = 42) -> list[str]:
     return capture.get().splitlines()
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (95, 30), (96, 38), (110, 42), (200, 60)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (95, 30), (96, 35), (96, 36), (110, 42), (200, 60)])
 def test_the_picture_fits_the_terminal(width: int, height: int) -> None:
     lines = _drawn(scene(), width, height)
     while lines and not lines[-1].strip():

@@ -20,8 +20,10 @@ UNTIL_CLOSE: Final = -2
 """The body ends with the connection (responses only)."""
 
 _HOP_BY_HOP: Final = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"transfer-encoding", b"http2-settings")
+    (b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"transfer-encoding", b"http2-settings", b"te")
 )
+_KEPT_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"host", b"content-length"))
+"""What `Connection` names to no effect: its own words, and headers that a message cannot do without."""
 _GRPC: Final = re.compile(rb"application/grpc(?:[+;]|$)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -113,32 +115,26 @@ _TOO_MANY: Final = (431, "http1.too_many_headers")
 
 def _read(section: bytes, too_many: MessageError | None = None) -> _Read:
     lines: list[Line] = []
-    options: frozenset[bytes] = frozenset()
+    hops: dict[bytes, list[bytes]] = {}
     lengths: list[bytes] = []
-    codings: list[bytes] = []
-    upgrade = b""
     for raw_name, raw_value in FIELD_LINE.findall(section):
         name, value = raw_name.lower(), raw_value.rstrip(b" \t")
         if name in _HOP_BY_HOP:
-            if name == b"connection":
-                options |= _tokens(value)
-            elif name == b"transfer-encoding":
-                codings.append(value)
-            elif name == b"upgrade":
-                upgrade = value.lower()
-        elif name == b"te":
-            if b"trailers" in _tokens(value):
-                lines.append((name, b"trailers"))
-        else:
-            if name == b"content-length":
-                lengths.append(value)
-            lines.append((name, value))
+            hops.setdefault(name, []).append(value)
+            continue
+        if name == b"content-length":
+            lengths.append(value)
+        lines.append((name, value))
     if len(lines) > MAX_FIELDS:
         raise too_many or MessageError(*_TOO_MANY)
-    named = options - {b"close", b"keep-alive", b"upgrade", b"te", b"host", b"content-length"}
+    options = frozenset[bytes]().union(*(_tokens(value) for value in hops.get(b"connection", ())))
+    named = options - _KEPT_OPTIONS
     if named:
         lines = [line for line in lines if line[0] not in named]
-    return tuple(lines), options, lengths, codings, upgrade if b"upgrade" in options else b""
+    if any(b"trailers" in _tokens(value) for value in hops.get(b"te", ())):
+        lines.append((b"te", b"trailers"))
+    upgrades = hops.get(b"upgrade") if b"upgrade" in options else None
+    return tuple(lines), options, lengths, hops.get(b"transfer-encoding", []), upgrades[-1].lower() if upgrades else b""
 
 
 def _tokens(value: bytes) -> frozenset[bytes]:

@@ -12,7 +12,7 @@ from meshsim.mesh.request import Request
 Locate = Callable[[Request, int], bytes]
 """A request and the number of its listener → where the client is sent."""
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,11 @@ def compile_redirect(redirect: Redirect, match: HttpMatch | None) -> RedirectRep
         scheme = wanted_scheme or request.scheme
         port = listener_port if redirect.derive_port == "FROM_REQUEST_PORT" else redirect.port or 0
         host = authority or request.authority
-        if port and port != _DEFAULT_PORTS.get(scheme.decode()):
+        if port and port != _DEFAULT_PORTS.get(scheme):
             host = _without_port(host) + b":%d" % port
+        elif not authority and scheme != request.scheme:
+            # The old scheme's own port means nothing under the new one.
+            host = host.removesuffix(b":%d" % _DEFAULT_PORTS[request.scheme])
         return scheme + b"://" + host + target(request)
 
     return RedirectReply(redirect.redirect_code or 301, locate)

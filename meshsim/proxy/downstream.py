@@ -60,7 +60,7 @@ class Downstream(asyncio.Protocol):
         else:
             engine.idle_timeouts.start(self, engine.now())
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._is_closing = True
         engine = self.engine
         engine.connections.discard(self)

@@ -89,6 +89,14 @@ def request_head(method: bytes, target: bytes, lines: Sequence[Line]) -> bytes:
     return b"".join((method, b" ", target, b" HTTP/1.1\r\n", written(lines), b"\r\n"))
 
 
+def mirrored_head(exchange: ExchangeState, destination: RouteDestination) -> bytes:
+    """The head of a copy: the primary's, with one more hop and marked as internal."""
+    target, lines = request_lines(exchange, destination)
+    ip = exchange.downstream.ip
+    copied = [(name, value + b"," + ip if name == b"x-forwarded-for" else value) for name, value in lines]
+    return request_head(exchange.request.method, target, [*copied, (b"x-envoy-internal", b"true")])
+
+
 def response_head(
     exchange: ExchangeState, status: int, fields: ResponseFields, destination: RouteDestination, *, whole: bool
 ) -> bytes:

@@ -70,6 +70,19 @@ class Connection(Protocol):
         """Close once everything is written."""
 
 
+class Copy(Protocol):
+    """A copy of a request on its way to a mirror."""
+
+    def write(self, data: bytes) -> None:
+        """More of the request's body."""
+
+    def complete(self) -> None:
+        """The request is complete."""
+
+    def drop(self) -> None:
+        """Give it up."""
+
+
 class Client(Protocol):
     """A client's connection, as an exchange uses it."""
 

@@ -1,21 +1,25 @@
 """What is known of one request and its response while it is in flight."""
 
+import asyncio
+
 from meshsim.http1.fields import RequestFields, ResponseFields
 from meshsim.mesh.request import Request
 from meshsim.mesh.route import Route, RouteDestination
+from meshsim.proxy.body import RequestBody
 from meshsim.proxy.cluster import Cluster, Host
 from meshsim.proxy.engine import Engine
-from meshsim.proxy.peers import Client, Connection
+from meshsim.proxy.peers import Client, Connection, Copy
 
 
 class ExchangeState:
     """The facts of an exchange. `Exchange` drives them; heads and records are made from them."""
 
     __slots__ = (
-        "attempt", "attempt_started", "body_received", "cluster", "destination", "details", "downstream", "engine",
-        "fields", "flags", "grpc_status", "host", "is_gateway", "is_head_request", "length", "listener_port", "over",
-        "received_bytes", "request", "request_done", "request_id", "response_fields", "response_started", "route",
-        "sent_bytes", "set_cookie", "started", "status", "took_ms", "upstream",
+        "attempt", "attempt_started", "body", "body_received", "cluster", "destination", "details", "downstream",
+        "engine", "fields", "flags", "grpc_status", "hash_key", "host", "is_gateway", "is_head_request",
+        "listener_port", "over", "received_bytes", "request", "request_done", "request_id", "response_fields",
+        "response_started", "retries_left", "route", "sent_bytes", "set_cookie", "shadows", "started", "status",
+        "timer", "took_ms", "tried", "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -25,10 +29,9 @@ class ExchangeState:
         self.downstream = downstream
         self.request = request
         self.fields = fields
-        self.length = fields.length
-        """Of the request's body, as `Fields.length`."""
         self.received_bytes = head_bytes
         """Wire bytes from the client."""
+        self.body: RequestBody | None = None
         self.body_received = 0
         self.is_head_request = request.method == b"HEAD"
         self.request_done = fields.length == 0
@@ -40,7 +43,13 @@ class ExchangeState:
         self.upstream: Connection | None = None
         self.is_gateway = True
         self.listener_port = 80
+        self.hash_key: int | None = None
         self.attempt = 1
+        self.retries_left = 0
+        self.tried: tuple[Host, ...] = ()
+        self.timer: asyncio.TimerHandle | None = None
+        """Of a fault's delay or of the wait before a retry."""
+        self.shadows: tuple[Copy, ...] = ()
         self.request_id = b""
         self.status = 0
         self.flags = ""

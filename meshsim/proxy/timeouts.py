@@ -32,9 +32,9 @@ class TimeoutQueue(Generic[W]):
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._fire)
 
-    def stop(self, waiting: W) -> None:
+    def stop(self, waiting: object) -> None:
         """Nothing happens any more, also when it wasn't waiting."""
-        self._deadlines.pop(waiting, None)
+        self._deadlines.pop(waiting, None)  # type: ignore[arg-type] # any object may ask
 
     def _fire(self) -> None:
         now = self._loop.time()

@@ -50,8 +50,7 @@ _NUMBERS: Final = frozenset(("response_code", "bytes_received", "bytes_sent", "d
 
 def text_line() -> LogLine:
     """Istio's default text format, and the version that answered at its end; what is empty is `-`."""
-    formatter = compile_format(TEXT_FORMAT + " %UPSTREAM_VERSION%\n", absent="-")
-    return formatter
+    return compile_format(TEXT_FORMAT + " %UPSTREAM_VERSION%\n", absent="-")
 
 
 def json_line() -> LogLine:

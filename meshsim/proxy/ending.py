@@ -1,0 +1,96 @@
+"""How an exchange ends: answered locally, cut, given up by its client; recorded exactly once."""
+
+from collections.abc import Sequence
+
+from meshsim.mesh.headers import Line
+from meshsim.proxy.failures import grpc_status_of
+from meshsim.proxy.forwarding import local_answer
+from meshsim.proxy.report import record
+from meshsim.proxy.state import ExchangeState
+
+
+class Ending(ExchangeState):
+    """A request in flight that can end. It does so exactly once, in `finish`, whatever happens."""
+
+    __slots__ = ()
+
+    def answer(
+        self, status: int, body: bytes = b"", lines: Sequence[Line] = (), *, grpc_status: int | None = None
+    ) -> None:
+        """Answer locally; the operations of the route apply to it as to any response."""
+        if self.fields.is_grpc:
+            number = grpc_status_of(status) if grpc_status is None else grpc_status
+            self.grpc_status = number
+            lines = [*lines, (b"content-type", b"application/grpc"), (b"grpc-status", b"%d" % number)]
+            if body:
+                lines = [*lines, (b"grpc-message", body)]
+            status, body = 200, b""
+        elif body:
+            lines = [(b"content-length", b"%d" % len(body)), (b"content-type", b"text/plain"), *lines]
+        self.status = status
+        if not self.request_done:
+            # What is still to come of the request must not be taken for the next one.
+            self.downstream.keeps_alive = False
+        self.sent_bytes = 0 if self.is_head_request else len(body)
+        self.downstream.send(local_answer(self, status, body, lines))
+        self.finish(self.engine.now())
+
+    def stop_per_try(self) -> None:
+        """The attempt is decided."""
+        per_try_s = self.route.retries.per_try_timeout_s if self.route else None
+        if per_try_s is not None:
+            self.engine.per_try_timeouts(per_try_s).stop(self)
+
+    def stop_timeouts(self) -> None:
+        """Nothing cuts it any more."""
+        self.stop_per_try()
+        if self.route is not None and self.route.timeout_s is not None:
+            self.engine.response_timeouts(self.route.timeout_s).stop(self)
+
+    def finish(self, now: float) -> None:
+        """The end, exactly once: give back what was taken, count, let the connection go on."""
+        if self.over:
+            return
+        self.over = True
+        route = self.route
+        if route is not None and (route.timeout_s is not None or route.retries.per_try_timeout_s is not None):
+            self.stop_timeouts()
+        if self.timer is not None:
+            self.timer.cancel()
+            if self.cluster is not None:
+                self.cluster.retries_active -= 1
+        if self.cluster is not None:
+            self.cluster.active -= 1
+        if self.host is not None:
+            self.host.active -= 1
+        record(self, now)
+        self.downstream.exchange_over()
+
+    def cut_short(self, status: int, body: bytes) -> None:
+        """End before the response is whole: an answer when it hasn't begun, a cut connection when it has."""
+        self._drop_upstream()
+        if self.response_started:
+            self.downstream.abort()
+            self.finish(self.engine.now())
+        else:
+            self.answer(status, body)
+
+    def cancel(self) -> None:
+        """The client went away."""
+        if self.over:
+            return
+        if not (self.status == 101 and self.response_started):
+            self.flag("DC")
+            self.details = "downstream_remote_disconnect"
+        self._drop_upstream()
+        self.finish(self.engine.now())
+
+    def _drop_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abandon()
+        if self.host is not None:
+            self.host.leave(self)
+        for shadow in self.shadows:
+            if not self.request_done:
+                shadow.drop()

@@ -1,5 +1,6 @@
 """The dashboard's HTTP server: the page, and the stream that keeps it up to date."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.resources import files
 from typing import Final
@@ -18,6 +19,7 @@ _PAGE: Final = {
     "": ("index.html", "text/html; charset=utf-8"),
     "app.js": ("app.js", "text/javascript; charset=utf-8"),
     "style.css": ("style.css", "text/css; charset=utf-8"),
+    "icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _HEADERS: Final = {
     "Cache-Control": "no-cache",
@@ -32,14 +34,12 @@ class DashboardServer:
 
     def __init__(self, api: Api, clock: Clock, stats: Iterable[str] = ()) -> None:
         self._live = Live(api, clock, Traffic(stats, LoopClock()))
-        self._files = {
-            path: (files("meshsim.dashboard").joinpath("static", name).read_bytes(), content_type)
-            for path, (name, content_type) in _PAGE.items()
-        }
+        self._files: dict[str, tuple[bytes, str]] = {}
         self._runner: web.AppRunner | None = None
 
     async def listen(self, host: str, port: int) -> str:
         """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
+        self._files = await asyncio.to_thread(_read_page)
         app = web.Application(middlewares=[_refuse_foreign])
         app.router.add_get("/live", self._stream)
         app.router.add_get("/healthz", _healthy)
@@ -71,6 +71,11 @@ class DashboardServer:
         async for message in self._live.messages():
             await answer.write(b"data: " + message + b"\n\n")
         return answer
+
+
+def _read_page() -> dict[str, tuple[bytes, str]]:
+    static = files("meshsim.dashboard").joinpath("static")
+    return {path: (static.joinpath(name).read_bytes(), content_type) for path, (name, content_type) in _PAGE.items()}
 
 
 @web.middleware

@@ -4,8 +4,12 @@ A service on the loopback address is open to every page that a browser on the ma
 the names that come with a request.
 """
 
+import re
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
+
+_BARE_NAME: Final = re.compile(r"[A-Za-z0-9][-_A-Za-z0-9]*")
 
 
 def foreign_reason(host: str, origin: str) -> str:
@@ -30,7 +34,7 @@ def _name_of(host: str) -> str:
 
 
 def _is_ours(name: str) -> bool:
-    if name.endswith(".localhost") or (name and "." not in name and ":" not in name):
+    if name.endswith(".localhost") or _BARE_NAME.fullmatch(name):
         return True
     try:
         ip_address(name)

@@ -143,6 +143,8 @@ class RolloutWorld:
     async def live(self, seconds: float) -> None:
         """Let time pass, from one instant at which something is due to the next."""
         end = self.clock.now() + seconds
+        await self.step_pods()
+        await self.settle()
         while self.clock.now() < end:
             due = min((instant for instant in self._due() if instant > self.clock.now()), default=end)
             await self.clock.advance(min(due, end) - self.clock.now())

@@ -64,7 +64,7 @@ class About:
         match path:
             case ["v2"]:
                 # An empty document: clients of the older form then leave all judgement to the server.
-                return web.Response(body=b"", content_type="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+                return web.Response(body=b"", content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
             case ["v3"]:
                 return json_answer(self._openapi.index())
             case ["v3", *document]:

@@ -1,12 +1,7 @@
 """The API server as a process: it starts, it is killed under writes, it comes back."""
 
 import asyncio
-import contextlib
-import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +10,7 @@ from meshsim.api.kinds import CONFIG_MAP
 from meshsim.client.api import UnreachableError
 from meshsim.client.http import HttpApi
 from meshsim.kit.tasks import TaskOwner
+from tests.kits.apiserver import running_apiserver
 from tests.kits.manifests import config_map
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
@@ -22,27 +18,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
 KILLS = 5
 
 
-@contextlib.asynccontextmanager
-async def running(*flags: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The server's process and its URL; killed at the end if it still runs."""
-    reading, writing = os.pipe()
-    command = ("-m", "meshsim.apiserver", "--port", "0", "--dashboard-port", "0", "--ready-fd", str(writing), *flags)
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, pass_fds=[writing])
-    os.close(writing)
-    try:
-        with os.fdopen(reading) as pipe:
-            line = await asyncio.to_thread(pipe.readline)
-        yield process, f"http://{json.loads(line)['api']}"
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
 async def test_a_server_killed_under_writes_loses_none_that_it_acknowledged(tmp_path: Path) -> None:
     acknowledged: set[str] = set()
     for round_number in range(KILLS):
-        async with running("--data-dir", str(tmp_path)) as (process, url), HttpApi(url) as api:
+        async with running_apiserver("--data-dir", str(tmp_path)) as server, HttpApi(server.url) as api:
             stored = {obj["metadata"]["name"] for obj in (await api.list(CONFIG_MAP, "default")).items}
             assert acknowledged <= stored
 
@@ -58,9 +37,9 @@ async def test_a_server_killed_under_writes_loses_none_that_it_acknowledged(tmp_
                 while len(acknowledged) < enough:
                     assert not any(writer.done() for writer in writers), writers
                     await asyncio.wait(writers, timeout=0.005)
-                process.send_signal(signal.SIGKILL)
+                server.process.send_signal(signal.SIGKILL)
                 await asyncio.wait(writers)
-    async with running("--data-dir", str(tmp_path)) as (_, url), HttpApi(url) as api:
+    async with running_apiserver("--data-dir", str(tmp_path)) as server, HttpApi(server.url) as api:
         stored = {obj["metadata"]["name"] for obj in (await api.list(CONFIG_MAP, "default")).items}
     assert acknowledged <= stored
 
@@ -71,7 +50,7 @@ def tolerate(error: Exception) -> None:
 
 
 async def test_a_server_told_to_stop_ends_at_once_although_somebody_watches() -> None:
-    async with running() as (process, url), HttpApi(url) as api:
+    async with running_apiserver() as server, HttpApi(server.url) as api:
 
         async def watch() -> None:
             async for _ in api.watch(CONFIG_MAP, "0"):
@@ -80,6 +59,6 @@ async def test_a_server_told_to_stop_ends_at_once_although_somebody_watches() ->
         async with TaskOwner(on_failure=lambda _, error: tolerate(error)) as tasks:
             tasks.start(watch(), "watch")
             await api.create(CONFIG_MAP, config_map())
-            process.terminate()
+            server.process.terminate()
             async with asyncio.timeout(3):
-                assert await process.wait() == 0
+                assert await server.process.wait() == 0

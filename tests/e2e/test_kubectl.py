@@ -1,0 +1,321 @@
+"""The real kubectl against the API server: what people type, and what they read."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import DEPLOYMENT
+from meshsim.api.meta import Key
+from meshsim.client.http import HttpApi
+from tests.kits.apiserver import running_apiserver
+from tests.kits.eventually import eventually
+from tests.kits.manifests import pod, pod_template, rollout, service, virtual_service
+
+KUBECTL = shutil.which("kubectl")
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio,
+    pytest.mark.skipif(KUBECTL is None, reason="no kubectl on this machine: the real client was NOT tried"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Kubectl:
+    """A kubectl with a home and a kubeconfig of its own."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self.url = url
+        self.home = home
+        self._config = home / "kubeconfig"
+        self._config.write_text(json.dumps(_kubeconfig(url)))
+        self._config.chmod(0o600)
+
+    async def __call__(self, *arguments: str, stdin: Object | None = None, **env: str) -> str:
+        """What the command prints; it must succeed."""
+        run = await self.run(*arguments, stdin=stdin, **env)
+        assert run.code == 0, (arguments, run)
+        return run.out
+
+    async def run(self, *arguments: str, stdin: Object | None = None, **env: str) -> Run:
+        """Run the command to its end."""
+        async with self.started(*arguments, **env) as process:
+            async with asyncio.timeout(30):
+                out, err = await process.communicate(json.dumps(stdin).encode() if stdin is not None else None)
+        return Run(process.returncode or 0, out.decode(), err.decode())
+
+    @contextlib.asynccontextmanager
+    async def started(self, *arguments: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A command that goes on until it is killed."""
+        assert KUBECTL is not None
+        process = await asyncio.create_subprocess_exec(
+            KUBECTL,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "HOME": str(self.home), "KUBECONFIG": str(self._config), **env},
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+
+def _kubeconfig(url: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "m", "cluster": {"server": url}}],
+        "users": [{"name": "m", "user": {}}],
+        "contexts": [{"name": "m", "context": {"cluster": "m", "user": "m", "namespace": "default"}}],
+        "current-context": "m",
+    }
+
+
+@pytest_asyncio.fixture
+async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
+    """A kubectl and the server it talks to."""
+    async with running_apiserver() as server:
+        yield Kubectl(server.url, tmp_path)
+
+
+def deployment(name: str = "web", replicas: int = 2) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": pod_template(name)},
+    }
+
+
+def job(name: str = "once") -> Object:
+    container = {"name": name, "image": "busybox:1", "command": ["sleep", "1"]}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": template}}
+
+
+def listed(*objects: Object) -> Object:
+    return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+
+
+def a_virtual_service() -> Object:
+    return virtual_service() | {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+
+
+def header(table: str) -> Sequence[str]:
+    return table.splitlines()[0].split()
+
+
+async def test_manifests_are_applied_changed_and_applied_again(kubectl: Kubectl) -> None:
+    everything = listed(rollout(), a_virtual_service(), deployment(), service(), job())
+    out = await kubectl("apply", "-f", "-", stdin=everything)
+    assert out.splitlines() == [
+        "rollout.argoproj.io/web created",
+        "virtualservice.networking.istio.io/web created",
+        "deployment.apps/web created",
+        "service/web created",
+        "job.batch/once created",
+    ]
+    out = await kubectl("apply", "-f", "-", stdin=everything)
+    assert [line.split()[-1] for line in out.splitlines()[1:]] == ["unchanged"] * 4
+    assert "configured" in await kubectl("apply", "-f", "-", stdin=deployment(replicas=5))
+    assert await kubectl("get", "deploy", "web", "-o", "jsonpath={.spec.replicas}") == "5"
+    changed = await kubectl.run("diff", "-f", "-", stdin=deployment(replicas=6))
+    assert changed.code == 1
+    assert "+  replicas: 6" in changed.out
+    assert (await kubectl.run("diff", "-f", "-", stdin=deployment(replicas=5))).code == 0
+
+
+async def test_objects_are_shown_in_every_form(kubectl: Kubectl) -> None:
+    await kubectl("create", "-f", "-", stdin=listed(rollout(), a_virtual_service(), pod()))
+    assert header(await kubectl("get", "ro")) == ["NAME", "DESIRED", "CURRENT", "UP-TO-DATE", "AVAILABLE", "AGE"]
+    wide = await kubectl("get", "pods", "-o", "wide")
+    assert header(wide)[:8] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED"]
+    assert '["web"]' in await kubectl("get", "vs")
+    assert "kind: Rollout" in await kubectl("get", "rollout", "web", "-o", "yaml")
+    assert await kubectl("get", "ro,vs,po", "-o", "name") == (
+        "rollout.argoproj.io/web\nvirtualservice.networking.istio.io/web\npod/web-1-a\n"
+    )
+    assert "apiVersion: networking.istio.io/v1beta1" in await kubectl(
+        "get", "virtualservices.v1beta1.networking.istio.io", "web", "-o", "yaml"
+    )
+    described = await kubectl("describe", "ro", "web")
+    assert "Kind:         Rollout" in described
+    assert "Set Weight:  20" in described
+    assert "setWeight" in await kubectl("explain", "rollout.spec.strategy.canary.steps")
+    assert "web-1-a" in await kubectl("get", "po", "-l", "app=web", "--field-selector=status.phase=Pending")
+    missing = await kubectl.run("get", "ro", "none")
+    assert missing.err == 'Error from server (NotFound): rollouts.argoproj.io "none" not found\n'
+
+
+async def test_a_watch_shows_what_changes(kubectl: Kubectl) -> None:
+    await kubectl("create", "-f", "-", stdin=rollout())
+    async with kubectl.started("get", "ro", "-w", "--output-watch-events") as watching:
+        assert watching.stdout is not None
+        assert b"EVENT" in await watching.stdout.readline()
+        assert b"ADDED" in await watching.stdout.readline()
+        await kubectl("annotate", "ro", "web", "a=b")
+        assert b"MODIFIED" in await watching.stdout.readline()
+
+
+async def test_objects_are_changed_in_every_way(kubectl: Kubectl, tmp_path: Path) -> None:
+    await kubectl("create", "-f", "-", stdin=listed(rollout(), deployment()))
+    await kubectl("scale", "ro", "web", "--replicas=7")
+    await kubectl("label", "ro", "web", "tier=front")
+    await kubectl("annotate", "ro", "web", "note=kept")
+    await kubectl("patch", "ro", "web", "--type=merge", "-p", '{"spec":{"revisionHistoryLimit":3}}')
+    operation = '[{"op":"add","path":"/metadata/labels/team","value":"a"}]'
+    await kubectl("patch", "ro", "web", "--type=json", "-p", operation)
+    await kubectl(
+        "patch",
+        "deploy",
+        "web",
+        "-p",
+        '{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"web:v9"}]}}}}',
+    )
+    await kubectl("set", "image", "deploy/web", "web=web:v10")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/replicas: 7/replicas: 8/" "$1"\n')
+    editor.chmod(0o700)
+    await kubectl("edit", "ro", "web", EDITOR=str(editor))
+    edited = json.loads(await kubectl("get", "ro", "web", "-o", "json"))
+    assert edited["spec"]["replicas"] == 8
+    assert edited["spec"]["revisionHistoryLimit"] == 3
+    assert edited["metadata"]["labels"] == {"tier": "front", "team": "a"}
+    images = await kubectl("get", "deploy", "web", "-o", "jsonpath={.spec.template.spec.containers[*].image}")
+    assert images == "web:v10", "a strategic patch changes the container of that name and adds none"
+    refused = await kubectl.run("patch", "ro", "web", "-p", '{"spec":{"replicas":1}}')
+    assert "application/strategic-merge-patch+json is not supported by argoproj.io/v1alpha1" in refused.err
+
+
+async def test_what_is_wrong_is_said_before_it_is_stored(kubectl: Kubectl) -> None:
+    body = rollout()
+    body["spec"]["replicsa"] = 3
+    assert 'unknown field "spec.replicsa"' in (await kubectl.run("apply", "-f", "-", stdin=body)).err
+    warned = await kubectl.run("apply", "--validate=warn", "--dry-run=server", "-f", "-", stdin=body)
+    assert warned.code == 0
+    assert 'Warning: unknown field "spec.replicsa"' in warned.err
+    body = a_virtual_service()
+    body["spec"]["http"][0]["route"][0]["weight"] = -1
+    assert (
+        "denied the request: configuration is invalid: weight -1 < 0"
+        in (await kubectl.run("create", "-f", "-", stdin=body)).err
+    )
+    assert (await kubectl.run("get", "ro", "web")).code == 1
+
+
+async def test_an_apply_on_the_server_knows_whose_field_is_whose(kubectl: Kubectl) -> None:
+    assert "serverside-applied" in await kubectl("apply", "--server-side", "-f", "-", stdin=rollout())
+    theirs = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 9},
+    }
+    apply = ("apply", "--server-side", "--field-manager=scaler", "-f", "-")
+    assert 'conflict with "kubectl": .spec.replicas' in (await kubectl.run(*apply, stdin=theirs)).err
+    await kubectl(*apply, "--force-conflicts", stdin=theirs)
+    assert await kubectl("get", "ro", "web", "-o", "jsonpath={.spec.replicas}") == "9"
+
+
+async def test_what_is_deleted_goes_with_what_it_owns(kubectl: Kubectl) -> None:
+    await kubectl("create", "-f", "-", stdin=listed(rollout(), rollout("held", finalizers=["x.io/f"])))
+    assert 'rollout.argoproj.io "web" deleted' in await kubectl("delete", "ro", "web", "--cascade=foreground", "--wait")
+    held = await kubectl.run("delete", "ro", "held", "--timeout=1s")
+    assert "timed out waiting for the condition" in held.err
+    await kubectl("patch", "ro", "held", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    assert (await kubectl.run("get", "ro", "held")).code == 1
+    await kubectl("create", "namespace", "shop")
+    await kubectl("-n", "shop", "create", "configmap", "settings", "--from-literal=a=b")
+    assert 'namespace "shop" deleted' in await kubectl("delete", "namespace", "shop")
+
+
+async def test_kubectl_waits_until_it_is_so(kubectl: Kubectl) -> None:
+    await kubectl("create", "-f", "-", stdin=listed(rollout(), deployment()))
+    async with kubectl.started("wait", "ro/web", "--for=jsonpath={.status.phase}=Healthy", "--timeout=20s") as waiting:
+        await kubectl(
+            "patch", "ro", "web", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Healthy"}}'
+        )
+        out, _ = await waiting.communicate()
+        assert b"condition met" in out
+    async with (
+        kubectl.started("rollout", "status", "deploy/web", "--timeout=20s") as following,
+        HttpApi(kubectl.url) as api,
+    ):
+        assert following.stdout is not None
+        assert b"Waiting for deployment" in await following.stdout.readline()
+        status = {
+            "observedGeneration": 1,
+            "replicas": 2,
+            "updatedReplicas": 2,
+            "availableReplicas": 2,
+            "readyReplicas": 2,
+        }
+        await api.patch(DEPLOYMENT, Key("default", "web"), {"status": status}, subresource="status")
+        assert b"successfully rolled out" in (await following.communicate())[0]
+
+
+async def test_kubernetes_own_kinds_are_created_by_name(kubectl: Kubectl) -> None:
+    await kubectl("create", "deployment", "api", "--image=api:v1", "--replicas=3", "--port=8080")
+    await kubectl("create", "secret", "generic", "token", "--from-literal=k=v")
+    await kubectl("create", "job", "once", "--image=busybox:1", "--", "sleep", "1")
+    await kubectl("expose", "deploy", "api", "--port=80", "--target-port=8080")
+    await kubectl("run", "single", "--image=web:v1")
+    assert await kubectl("get", "deploy", "api", "-o", "jsonpath={.spec.replicas}") == "3"
+    assert await kubectl("get", "secret", "token", "-o", "jsonpath={.data.k}") == "dg=="
+    assert "80/TCP" in await kubectl("get", "svc", "api")
+    assert header(await kubectl("get", "all"))[:3] == ["NAME", "READY", "STATUS"]
+
+
+async def test_whoever_reaches_the_api_may_do_everything(kubectl: Kubectl) -> None:
+    assert await kubectl("auth", "can-i", "delete", "rollouts") == "yes\n"
+    assert "meshsim" in await kubectl("auth", "whoami")
+
+
+async def test_events_are_found_by_what_they_are_about(kubectl: Kubectl) -> None:
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "web.1", "namespace": "default"},
+        "involvedObject": {
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web", "namespace": "default",
+        },
+        "type": "Normal",
+        "reason": "RolloutPaused",
+        "message": "Rollout is paused",
+        "lastTimestamp": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    await kubectl("create", "-f", "-", stdin=listed(rollout(), event))
+    assert "RolloutPaused" in await kubectl("get", "events")
+    assert "RolloutPaused" in await kubectl("events", "--for", "rollout/web")
+    none = await kubectl.run("events", "--for", "rollout/other")
+    assert "No events found" in none.out + none.err
+
+
+async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    async with running_apiserver("--data-dir", data) as server:
+        await Kubectl(server.url, tmp_path)("create", "-f", "-", stdin=rollout())
+    async with running_apiserver("--data-dir", data) as server:
+        kubectl = Kubectl(server.url, tmp_path)
+        assert "web" in await eventually(lambda: kubectl("get", "ro"), within_s=20)

@@ -52,8 +52,12 @@ def releases(draw: st.DrawFn) -> list[Object]:
             surge = 1
         return plain_canary(draw(_STEPS), replicas=replicas, maxSurge=surge, maxUnavailable=unavailable)
     if kind == "blueGreen":
-        options = {"autoPromotionEnabled": draw(st.booleans()), "autoPromotionSeconds": draw(st.integers(0, 4))}
-        return blue_green(replicas=replicas, scaleDownDelaySeconds=draw(st.integers(1, 5)), **options)
+        return blue_green(
+            replicas=replicas,
+            scaleDownDelaySeconds=draw(st.integers(1, 5)),
+            autoPromotionEnabled=draw(st.booleans()),
+            autoPromotionSeconds=draw(st.integers(0, 4)),
+        )
     if kind == "subset":
         return subset_canary(draw(_ROUTED_STEPS), replicas=replicas)
     options: dict[str, Any] = {"dynamicStableScale": True} if kind == "dynamic" else {"scaleDownDelaySeconds": 3}

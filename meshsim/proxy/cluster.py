@@ -190,14 +190,16 @@ class Cluster:
 
     def update(self, plan: ClusterPlan) -> None:
         """Become what the plan says. Hosts that stay keep their connections and records; others are retired."""
-        unchanged = self.plan.endpoints == plan.endpoints and self.plan.load_balancer == plan.load_balancer
-        self.plan = plan
-        if unchanged and self.by_address:
+        before, self.plan = self.plan, plan
+        if plan.outlier is None and before.outlier is not None:
+            for known in self:
+                known.record = HostRecord()
+        elif self.by_address and (before.endpoints, before.load_balancer) == (plan.endpoints, plan.load_balancer):
             return
         kept: dict[tuple[str, int], Host] = {}
         for endpoint in plan.endpoints:
             address = (endpoint.ip, endpoint.port)
-            host = self.by_address.pop(address, None)
+            host: Host | None = self.by_address.pop(address, None)
             if host is None:
                 host = Host(endpoint, self, self._now())
             elif host.endpoint != endpoint:
@@ -216,18 +218,25 @@ class Cluster:
         self.by_address = {}
         self._rebalance()
 
-    def pick(self, key: int | None, tried: "tuple[Host, ...]" = ()) -> Host | None:
-        """A host for a request; None when none is available. Hosts already tried are avoided if chance allows."""
+    def pick(self, key: int | None, tried: tuple[Host, ...] = ()) -> Host | None:
+        """A host for a request; None when none is available. One that was not tried yet, while there is one."""
         balancer = self._balancer
         if balancer is None:
             return None
         now = self._now()
         host = balancer.pick(self._draw, key, now)
-        for _ in range(_REPICKS if tried else 0):
-            if host not in tried:
-                break
-            host = balancer.pick(self._draw, key, now)
+        if tried and host in tried:
+            host = self._other(balancer, key, tried, host)
         return host
+
+    def _other(self, balancer: Balancer[Host], key: int | None, tried: tuple[Host, ...], last: Host) -> Host:
+        """Ask the balancer a few times more, as Envoy does; it would then take any host, tried or not."""
+        now = self._now()
+        for _ in range(_REPICKS):
+            host = balancer.pick(self._draw, key, now)
+            if host not in tried:
+                return host
+        return next((host for host in self.available if host not in tried), last)
 
     def eject(self, host: Host) -> None:
         """Take a host out, if the policy lets one more be out."""

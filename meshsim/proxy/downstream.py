@@ -54,6 +54,11 @@ class Downstream(asyncio.Protocol):
         self.peer = peer_section(self.ip)
         self._addresses = {"remote": f"{remote[0]}:{remote[1]}", "local": f"{local[0]}:{local[1]}"}
         self.transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
+        limit = engine.settings.max_connections
+        if limit is not None and len(engine.connections) >= limit:
+            engine.connections_refused += 1
+            self.abort()
+            return
         engine.connections.add(self)
         if engine.header_timeouts is not None:
             engine.header_timeouts.start(self, engine.now())

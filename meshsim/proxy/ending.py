@@ -52,7 +52,9 @@ class Ending(ExchangeState):
         if self.over:
             return
         self.over = True
-        route = self.route
+        route, engine = self.route, self.engine
+        if engine.body_timeouts is not None:
+            engine.body_timeouts.stop(self)
         if route is not None and (route.timeout_s is not None or route.retries.per_try_timeout_s is not None):
             self.stop_timeouts()
         if self.timer is not None:

@@ -60,6 +60,7 @@ class Engine:
         self.mirror = draws(seed, "mirror")
         self.trusted_proxies = trusted_proxies
         self.connections: set[Closable] = set()
+        self.connections_refused = 0
         self.is_draining = False
         self.drained = asyncio.Event()
         self.refusals: dict[tuple[int, str], int] = {}

@@ -22,9 +22,10 @@ from meshsim.proxy.forwarding import (
     tunnel_head,
 )
 from meshsim.proxy.heads import reason_of
-from meshsim.proxy.peers import Connection
+from meshsim.proxy.peers import Connection, Timed
 from meshsim.proxy.report import record_attempt
 from meshsim.proxy.shadow import Shadow
+from meshsim.proxy.timeouts import TimeoutQueue
 
 _HELD_BODY_BYTES: Final = 64 * 1024
 
@@ -48,6 +49,8 @@ class Relay(Ending):
         self.retries_left = route.retries.attempts
         if self.fields.length:
             self.body = RequestBody(self.fields.length, keeps=route.retries.replays)
+            if self.engine.body_timeouts is not None:
+                self._body_moved(self.engine.body_timeouts)
         if destination.hash is not None:
             self._hash(destination)
         limits = cluster.plan.limits
@@ -141,6 +144,8 @@ class Relay(Ending):
         if self.over or body is None:
             return
         self.body_received += len(data)
+        if self.engine.body_timeouts is not None:
+            self._body_moved(self.engine.body_timeouts)
         if not body.add(data, self.upstream):
             self.retries_left = 0
         if self.upstream is None and body.held_bytes > _HELD_BODY_BYTES:
@@ -153,6 +158,8 @@ class Relay(Ending):
         if self.over or self.request_done:
             return
         self.request_done = True
+        if self.engine.body_timeouts is not None:
+            self.engine.body_timeouts.stop(self)
         if self.body is not None:
             self.body.complete(self.upstream)
         for shadow in self.shadows:
@@ -195,9 +202,16 @@ class Relay(Ending):
         self.status = status
         self.response_started = True
         self.stop_per_try()
+        if self.engine.body_timeouts is not None:
+            self._body_moved(self.engine.body_timeouts)
         if fields.length in (CHUNKED, UNTIL_CLOSE) and self.downstream.is_http10:
             self.downstream.keeps_alive = False
         self.downstream.send(response_head(self, status, fields, destination, whole=False))
+
+    def _body_moved(self, timeouts: TimeoutQueue[Timed]) -> None:
+        """A body makes progress: its time begins anew."""
+        timeouts.stop(self)
+        timeouts.start(self, self.engine.now())
 
     def _chunks_down(self) -> bool:
         fields = self.response_fields
@@ -206,6 +220,8 @@ class Relay(Ending):
     def on_data(self, data: bytes) -> None:
         """A piece of the response's body came."""
         self.sent_bytes += len(data)
+        if self.engine.body_timeouts is not None:
+            self._body_moved(self.engine.body_timeouts)
         self.downstream.send(encode_chunk(data) if self._chunks_down() else data)
 
     def on_end(self) -> None:

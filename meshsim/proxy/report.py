@@ -108,11 +108,21 @@ def _request_header(exchange: ExchangeState, name: str) -> str | None:
         ":authority": request.authority,
         ":scheme": request.scheme,
         "x-request-id": exchange.request_id,
+        "x-forwarded-for": forwarded_for(exchange),
     }
     value = pseudo.get(name)
     if value is None:
         value = exchange.fields.first(name.encode())
     return value.decode("latin-1") or None
+
+
+def forwarded_for(exchange: ExchangeState) -> bytes:
+    """The X-Forwarded-For that goes up: a gateway adds its client, a sidecar nothing."""
+    given = b",".join(exchange.fields.values(b"x-forwarded-for"))
+    if not exchange.is_gateway:
+        return given
+    ip = exchange.downstream.ip
+    return given + b"," + ip if given else ip
 
 
 _VALUES: Final[dict[str, Callable[[ExchangeState], str]]] = {

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +72,7 @@ class ProxyServer:
                 line = json_line() if options.access_log == "json" else text_line()
                 engine.access_log = lambda context: writer.write(line(context))
             publisher = Publisher(options.spec, engine.publish, tasks)
-            await self._follow(stack, tasks, publisher)
+            configured = await self._follow(stack, tasks, publisher)
             servers = [await self._listen(engine, index) for index in range(len(options.listeners))]
             bound = [server.sockets[0].getsockname() for server in servers]
             listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
@@ -79,7 +81,7 @@ class ProxyServer:
             stats_address = await _serve_pages(stack, admin.stats_app(), options.stats, "stats")
             tasks.start(engine.sweep(), "sweep")
             tasks.start(publisher.resolve_again(), "resolve again")
-            admin.is_live = True
+            tasks.start(_live_once(configured, admin), "become live")
             self._plane.ready(
                 {
                     "traffic": f"{bound[0][0]}:{bound[0][1]}",
@@ -95,17 +97,21 @@ class ProxyServer:
             await self._plane.stopping.wait()
             await self._drain(servers, engine)
 
-    async def _follow(self, stack: contextlib.AsyncExitStack, tasks: TaskOwner, publisher: Publisher) -> None:
+    async def _follow(
+        self, stack: contextlib.AsyncExitStack, tasks: TaskOwner, publisher: Publisher
+    ) -> Callable[[], Awaitable[None]]:
+        """Start following the configuration; what is returned waits until there is one."""
         options = self._options
         if options.path is not None:
             files = FileSource(options.path, publisher.changed, warn)
             publisher.follow(files.objects)
             tasks.start(files.follow(), "follow files")
-            return
+            return files.synced
         api = await stack.enter_async_context(HttpApi(options.api_url, user_agent="meshsim-proxy"))
         source = ApiSource(api, publisher.changed, warn)
         source.start(tasks)
         publisher.follow(source.objects)
+        return source.synced
 
     async def _listen(self, engine: Engine, index: int) -> asyncio.Server:
         address = self._options.listeners[index]
@@ -118,6 +124,9 @@ class ProxyServer:
 
     async def _drain(self, servers: list[asyncio.Server], engine: Engine) -> None:
         _stop_listening(servers, engine)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # A second one ends the wait.
+            engine.loop.add_signal_handler(number, engine.drained.set)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.settings.drain_timeout_s):
                 await engine.drained.wait()
@@ -125,6 +134,11 @@ class ProxyServer:
             connection.abort()
         for cluster in engine.clusters.values():
             cluster.retire()
+
+
+async def _live_once(configured: Callable[[], Awaitable[None]], admin: Admin) -> None:
+    await configured()
+    admin.is_live = True
 
 
 def _stop_listening(servers: list[asyncio.Server], engine: Engine) -> None:

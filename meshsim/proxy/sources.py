@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -23,7 +24,7 @@ from meshsim.api.kinds import (
 from meshsim.api.meta import HasMeta
 from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
 from meshsim.client.api import Api
-from meshsim.client.informer import Informer
+from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.errors import InvalidManifestError, MeshsimError, StartError
 from meshsim.kit.tasks import TaskOwner
@@ -76,10 +77,15 @@ class ApiSource:
 
     def __init__(self, api: Api, on_change: OnChange, warn: Warn) -> None:
         self._informers = {kind: Informer(api, kind) for kind in _TYPES}
+        self._on_change = on_change
         self._warn = warn
         self._typed: dict[tuple[Kind, str, str], tuple[str, HasMeta | None]] = {}
-        for informer in self._informers.values():
-            informer.on_change(lambda _: on_change())
+        for kind, informer in self._informers.items():
+            informer.on_change(partial(self._changed, kind))
+
+    def _changed(self, kind: Kind, change: Change) -> None:
+        if _matters(kind, change):
+            self._on_change()
 
     def start(self, tasks: TaskOwner) -> None:
         """Follow the API for ever."""
@@ -117,6 +123,14 @@ class ApiSource:
         return read
 
 
+def _matters(kind: Kind, change: Change) -> bool:
+    """Whether routing can depend on it. Of a pod only what names it and its version does, not how it is."""
+    if kind is not POD or change.old is None or change.new is None:
+        return True
+    old, new = change.old["metadata"], change.new["metadata"]
+    return any(old.get(part) != new.get(part) for part in ("labels", "ownerReferences"))
+
+
 class FileSource:
     """Reads YAML files and follows their changes. A broken edit is said and the old objects stay."""
 
@@ -131,6 +145,9 @@ class FileSource:
     def objects(self) -> MeshObjects:
         """What the files said when they were last right."""
         return self._objects
+
+    async def synced(self) -> None:
+        """They were read when this was made."""
 
     async def follow(self) -> None:
         """Look for changes, for ever."""

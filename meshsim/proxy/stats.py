@@ -52,6 +52,11 @@ def _samples(engine: "Engine") -> Iterator[Sample]:
         yield sample("envoy_cluster_membership_healthy", (("cluster_name", cluster.name),), len(cluster.available))
     yield Sample.family("envoy_http_downstream_cx_active", "gauge")
     yield sample("envoy_http_downstream_cx_active", (), len(engine.connections))
+    yield Sample.family("envoy_http_downstream_cx_overflow", "counter")
+    yield sample("envoy_http_downstream_cx_overflow", (), engine.connections_refused)
+    yield Sample.family("envoy_http_downstream_rq_error", "counter")
+    for (status, details), count in engine.refusals.items():
+        yield sample("envoy_http_downstream_rq_error", (("response_code", str(status)), ("details", details)), count)
 
 
 def clusters_text(engine: "Engine") -> str:

@@ -45,6 +45,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="only those with these labels: app=shop")
     add_watch_flag(parser, default=False, about="show a rollout or experiment again whenever it changes")
+    parser.add_argument("--steps", action="store_true", help="list a rollout's steps, too, and how long a pause lasts")
     parser.add_argument("--no-color", action="store_true", help="without colours")
     parser.add_argument("--timeout-seconds", type=int, default=0, metavar="N", help="stop watching after")
     add_output_flag(parser)

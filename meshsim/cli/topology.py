@@ -1,6 +1,7 @@
 """Which processes make up a mesh on one machine, and where each of them is reached. Pure."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,14 @@ class Topology:
         """Where one of the addresses is reached from this machine."""
         host = _ANY.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.ports[name]}{path}"
+
+    @property
+    def is_private(self) -> bool:
+        """Only this machine reaches it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def processes(self) -> list[ChildSpec]:
         """The processes to start; all at once, for each waits for the API by itself."""

@@ -100,8 +100,10 @@ class _Up:
         """Start everything, say where it is, wait for the end. Raises the MeshsimError that ended it."""
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopping.set)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup a terminal may go without ending it.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stopping.set)
         if lifeline_fd is not None:
             loop.add_reader(lifeline_fd, stopping.set)
         async with TaskOwner() as tasks, Supervisor(self._topology.processes(), say) as supervisor:
@@ -137,6 +139,8 @@ class _Up:
         metrics = (url("stats", "/stats/prometheus"), url("controller", "/metrics"), url("node", "/metrics"))
         say(f"metrics     {'  '.join(metrics)}")
         say(f"admin       {url('admin')}")
+        if not self._topology.is_private:
+            say("everybody who reaches this machine can change what runs: the API asks nobody who they are")
         say("Ctrl-C stops everything")
         if ready_fd is not None:
             addresses = {name: url(name) for name in PORTS} | {"kubeconfig": self._record.kubeconfig}

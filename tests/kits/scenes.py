@@ -10,8 +10,8 @@ from meshsim.cli.argo.pod_reason import PodState
 from meshsim.cli.argo.views import PodView, ReplicaSetView, RolloutView
 from meshsim.cli.live.scene import Scene, Stage, VersionState
 from meshsim.cli.live.spans import Span, observe
-from meshsim.cli.live.steps import steps_of
 from meshsim.cli.live.traffic import Recent, Slice
+from meshsim.cli.steps import steps_of
 from meshsim.kit.timestamps import from_rfc3339
 from meshsim.load.samples import Sample
 

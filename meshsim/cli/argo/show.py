@@ -16,6 +16,7 @@ from meshsim.api.progress import Phase, observed_phase
 from meshsim.api.rollouts import Rollout
 from meshsim.cli.argo.following import follow, look
 from meshsim.cli.argo.paint import Paint
+from meshsim.cli.argo.steps import render_steps
 from meshsim.cli.argo.table import Row, experiment_table, rollout_row, rollout_table
 from meshsim.cli.argo.tree import render_experiment, render_rollout
 from meshsim.cli.argo.views import Objects, experiment_view, rollout_view
@@ -39,7 +40,7 @@ def show_one(flags: argparse.Namespace, kind: Kind) -> int:
     """`get rollout NAME` or `get experiment NAME`, once or until interrupted (`-w`)."""
     key = Key(flags.namespace, flags.name)
     paint = Paint(coloured=is_terminal(sys.stdout) and not flags.no_color)
-    render = partial(_rendered, kind, clock_of_api(flags.kubeconfig), paint)
+    render = partial(_rendered, kind, clock_of_api(flags.kubeconfig), paint, flags.steps)
     if flags.watch:
         ask(flags, partial(_watch_one, kind=kind, key=key, render=render, timeout_s=flags.timeout_seconds or None))
     else:
@@ -52,9 +53,10 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
-def _rendered(kind: Kind, clock: Clock, paint: Paint, obj: Object, objects: Objects) -> str:
+def _rendered(kind: Kind, clock: Clock, paint: Paint, with_steps: bool, obj: Object, objects: Objects) -> str:
     if kind is ROLLOUT:
-        return render_rollout(rollout_view(obj, objects), clock.now(), paint)
+        view, now = rollout_view(obj, objects), clock.now()
+        return render_rollout(view, now, paint) + (render_steps(view.rollout, now, paint) if with_steps else "")
     return render_experiment(experiment_view(obj, objects), clock.now(), paint)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from meshsim.cli.live.scene import Scene, VersionState
-from meshsim.cli.live.steps import Step, StepState
+from meshsim.cli.steps import Step, StepState
 
 
 def changes(before: Scene | None, after: Scene) -> Iterator[str]:

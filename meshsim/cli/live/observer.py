@@ -10,8 +10,8 @@ from meshsim.cli.live.cpu import CpuRates
 from meshsim.cli.live.scene import Scene, Stage, VersionState
 from meshsim.cli.live.sentence import sentence
 from meshsim.cli.live.spans import Observation, Spans, observe
-from meshsim.cli.live.steps import Step, steps_of
 from meshsim.cli.live.traffic import Recent, Traffic
+from meshsim.cli.steps import Step, steps_of
 from meshsim.kit.clock import Clock
 from meshsim.load.samples import Sample
 

@@ -15,7 +15,7 @@ from meshsim.cli.argo.pod_reason import pod_icon
 from meshsim.cli.argo.views import PodView, ReplicaSetView
 from meshsim.cli.live.chart import share_chart
 from meshsim.cli.live.scene import Scene, Stage, VersionState
-from meshsim.cli.live.steps import Step, StepState
+from meshsim.cli.steps import Step, StepState
 
 OLD_COLOUR: Final = "#56b4e9"
 NEW_COLOUR: Final = "#e69f00"

@@ -22,7 +22,7 @@ from meshsim.cli.live.observer import Observer, Release
 from meshsim.cli.live.processes import Load, command, load
 from meshsim.cli.live.scene import Stage
 from meshsim.cli.live.screen import Screen
-from meshsim.cli.live.steps import step_text
+from meshsim.cli.steps import step_text
 from meshsim.cli.supervisor import Supervisor
 from meshsim.client.http import HttpApi
 from meshsim.kit.clock import Clock, LoopClock

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from meshsim.cli.argo.views import RolloutView
 from meshsim.cli.live.spans import Observation
-from meshsim.cli.live.steps import Step
 from meshsim.cli.live.traffic import Recent, Slice
+from meshsim.cli.steps import Step
 
 
 class Stage(StrEnum):

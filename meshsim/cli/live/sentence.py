@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from meshsim.cli.live.cluster import Seen
-from meshsim.cli.live.steps import Step, StepState
+from meshsim.cli.steps import Step, StepState
 
 
 def sentence(seen: Seen | None, steps: Sequence[Step], speed: float) -> str:

@@ -43,3 +43,10 @@ def test_a_seed_goes_to_whoever_draws_and_the_data_directory_to_the_api() -> Non
 def test_what_listens_everywhere_is_reached_through_loopback() -> None:
     assert Topology("0.0.0.0", _PORTS, "c").url("traffic", "/x") == f"http://127.0.0.1:{_PORTS['traffic']}/x"
     assert Topology("::1", _PORTS, "c").url("traffic") == f"http://[::1]:{_PORTS['traffic']}"
+
+
+def test_it_is_private_only_on_loopback() -> None:
+    private = {
+        host: Topology(host, _PORTS, "c").is_private for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "box")
+    }
+    assert private == {"127.0.0.1": True, "::1": True, "localhost": True, "0.0.0.0": False, "box": False}

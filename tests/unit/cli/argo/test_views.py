@@ -8,6 +8,7 @@ from meshsim.api.analysis import Experiment
 from meshsim.api.decode import Object, decode
 from meshsim.api.rollouts import Rollout
 from meshsim.cli.argo.paint import Paint, columns
+from meshsim.cli.argo.steps import render_steps
 from meshsim.cli.argo.table import experiment_table, rollout_table
 from meshsim.cli.argo.tree import render_rollout
 from meshsim.cli.argo.views import Objects, rollout_view
@@ -133,3 +134,17 @@ def test_experiments_count_down_while_they_run() -> None:
         ["-", "-", "7d"],
         ["3h", "-", "7d"],
     ]
+
+
+def test_the_steps_say_how_long_a_pause_lasts() -> None:
+    strategy = {"canary": {"steps": [{"setWeight": 20}, {"pause": {"duration": "2m"}}, {"setWeight": 60}]}}
+    paused = [{"reason": "CanaryPauseStep", "startTime": to_rfc3339(NOW - 30)}]
+    rollout = decode(Rollout, _rollout(strategy, currentStepIndex=1, pauseConditions=paused))
+    assert render_steps(rollout, NOW, Paint(coloured=False)).splitlines() == [
+        "",
+        "Steps:",
+        "  ✔  1 setWeight 20",
+        "  ◌  2 pause 2m  (90s left)",
+        "     3 setWeight 60",
+    ]
+    assert render_steps(decode(Rollout, _rollout({"canary": {}})), NOW, Paint(coloured=False)) == ""

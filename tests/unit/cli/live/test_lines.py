@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from meshsim.cli.live.lines import changes, traffic_line
 from meshsim.cli.live.scene import Stage
-from meshsim.cli.live.steps import StepState
+from meshsim.cli.steps import StepState
 from tests.kits.scenes import scene, version
 
 

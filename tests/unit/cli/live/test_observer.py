@@ -5,7 +5,7 @@ import pytest
 from meshsim.cli.live.cluster import Seen
 from meshsim.cli.live.observer import Observer, Release
 from meshsim.cli.live.scene import Stage
-from meshsim.cli.live.steps import StepState
+from meshsim.cli.steps import StepState
 from meshsim.kit.clock import VirtualClock
 from meshsim.load.samples import Sample
 from tests.kits.scenes import scene

@@ -7,7 +7,7 @@ import pytest
 from meshsim.api.decode import decode
 from meshsim.api.rollouts import Rollout
 from meshsim.api.steps import CanaryStep
-from meshsim.cli.live.steps import StepState, step_text, steps_of
+from meshsim.cli.steps import StepState, step_text, steps_of
 from meshsim.kit.timestamps import from_rfc3339
 
 _STARTED = "2026-01-01T00:00:00Z"

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from contextlib import aclosing
 from typing import Final
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
@@ -15,8 +16,8 @@ from meshsim.runtime.endpoints import EndpointsController
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.metrics import pod_samples
 from meshsim.runtime.pod_worker import Node
+from meshsim.runtime.runtimes import Runtimes
 from meshsim.runtime.server import NodeServer
-from meshsim.runtime.simulated import SimulatedRuntime
 
 _log: Final = logging.getLogger(__name__)
 
@@ -47,10 +48,15 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         _log.error("%s failed", task, exc_info=failure)
         plane.stopping.set()
 
-    async with HttpApi(flags.api, user_agent="meshsim-node") as api, TaskOwner(give_up) as tasks:
+    runtimes = Runtimes(plane.clock, flags.seed)
+    async with (
+        aclosing(runtimes),
+        HttpApi(flags.api, user_agent="meshsim-node") as api,
+        TaskOwner(give_up) as tasks,
+    ):
         pods, services = Informer(api, POD), Informer(api, SERVICE)
         slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
-        node = Node(flags.name, api, plane.clock, SimulatedRuntime(plane.clock, flags.seed), pods.learn, has_aliases())
+        node = Node(flags.name, api, plane.clock, runtimes, pods.learn, has_aliases())
         kubelet = Kubelet(node, pods)
         controller = EndpointsController(api, services, pods, slices, endpoints)
         async with NodeServer(lambda: pod_samples(kubelet.workers.values())) as server:

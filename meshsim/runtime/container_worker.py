@@ -12,7 +12,7 @@ from typing import Final
 from meshsim.api.core import Container, Pod, Probe
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.containers import ContainerRuntime, Exit, RunningContainer, Sandbox, StartRefusedError
+from meshsim.runtime.containers import KILLED, ContainerRuntime, Exit, RunningContainer, Sandbox, StartRefusedError
 from meshsim.runtime.hooks import run_hook
 from meshsim.runtime.pod_status import ContainerState, Terminated
 from meshsim.runtime.probes import Probed, Verdict, attempt
@@ -56,9 +56,11 @@ class ContainerWorker:
 
     async def run(self) -> None:
         """Keep it running until its restartPolicy says that it is done."""
-        resumes = self.state.running_since is not None
         if self.state.terminated is not None and not self._restarts(self.state.terminated.exit):
             return
+        resumes = self.state.running_since is not None and self._around.runtime.is_seamless(self.container)
+        if self.state.running_since is not None and not resumes:
+            self._note_lost(self.state.running_since)
         while True:
             if not resumes:
                 await self._around.clock.sleep(_CREATION_S)
@@ -87,6 +89,13 @@ class ContainerWorker:
         """End it at once."""
         if self.running is not None:
             self.running.kill()
+
+    def _note_lost(self, since: float) -> None:
+        """The run that was reported has ended with the node that had it."""
+        lost = Terminated(
+            Exit(KILLED, "Error", "the node restarted"), since, self._around.clock.now(), self.state.restarts
+        )
+        self._note(ContainerState(last=lost, restarts=self.state.restarts + 1))
 
     def _restarts(self, ended: Exit) -> bool:
         return restarts(self._around.pod().spec.restart_policy, ended)

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from meshsim.api.core import Container, Pod
 from meshsim.kit.quantities import QuantityError, parse_quantity
+from meshsim.runtime.log import ContainerLog
 
 KILLED: Final = 137
 """The exit code of a program that was killed: 128 + SIGKILL."""
@@ -61,6 +62,10 @@ class StartRefusedError(Exception):
 class RunningContainer(Protocol):
     """One run of a container, from its start to its exit."""
 
+    @property
+    def log(self) -> ContainerLog:
+        """What it printed."""
+
     async def wait(self) -> Exit:
         """How it ended, once it has. May be asked again."""
 
@@ -88,6 +93,9 @@ class ContainerRuntime(Protocol):
 
     async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> RunningContainer:
         """Start one. Raises StartRefusedError."""
+
+    def is_seamless(self, container: Container) -> bool:
+        """Whether one that is started again after the node's own restart is the same run of it."""
 
 
 def memory_limit(container: Container) -> float:

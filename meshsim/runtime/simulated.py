@@ -22,6 +22,7 @@ from meshsim.runtime.behaviour import Behaviour, BehaviourError, behaviour_of
 from meshsim.runtime.capacity import Station
 from meshsim.runtime.connection import Connection, Connections, Reply
 from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage, memory_limit
+from meshsim.runtime.log import ContainerLog
 
 _log: Final = logging.getLogger(__name__)
 _HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz", b"/livez"))
@@ -69,10 +70,11 @@ class SimulatedContainer:
 
     def __init__(self, pod: Pod, container: Container, behaviour: Behaviour, means: Means) -> None:
         self.behaviour = behaviour
-        self._is_plain = behaviour.is_plain
+        self.log = ContainerLog(means.clock)
         self.requests = 0
         self.errors = 0
         self.cpu_s = 0.0
+        self._is_plain = behaviour.is_plain
         self._draw = means.draw
         self._clock = means.clock
         self._real = LoopClock()
@@ -115,6 +117,7 @@ class SimulatedContainer:
         try:
             for address, port in addresses:
                 await self.listen(address, port)
+                self.log.write(f"{self._version} listens on {address}:{port}\n".encode())
         except (OSError, OverflowError) as error:
             self._end(Exit(1, message=f"cannot listen: {error}"))
 
@@ -174,6 +177,9 @@ class SimulatedContainer:
             server.close()
         self._connections.abort()
         if not self._exit.done():
+            if how.message:
+                self.log.write(how.message.encode() + b"\n")
+            self.log.close()
             self._exit.set_result(how)
 
     def _answer(self, target: bytes) -> Reply:

@@ -1,20 +1,23 @@
 """The node as a process beside an API server as a process: killed, restarted, left alone."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import ENDPOINT_SLICE, POD, SERVICE
 from meshsim.api.meta import Key
+from meshsim.client.api import NotFoundError
 from meshsim.client.http import HttpApi
 from tests.kits.eventually import eventually
-from tests.kits.pods import pod_named, pod_object, ready_pod
-from tests.kits.processes import Served, serving
+from tests.kits.pods import READINESS, pod_named, pod_object, ready_pod
+from tests.kits.processes import REPOSITORY, Served, serving
 
 pytestmark = pytest.mark.asyncio
 SERVICE_OBJECT: Object = {
@@ -126,6 +129,81 @@ def series(text: str, name: str) -> list[tuple[dict[str, str], float]]:
     """The labels and values of a metric."""
     lines = re.findall(rf"^{name}\{{(.*)\}} (\S+)$", text, re.MULTILINE)
     return [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for labels, value in lines]
+
+
+def program_object(name: str, version: str) -> Object:
+    """A pod that runs the sample application as a program."""
+    obj = pod_object(name, image=f"sample:{version}", probe=READINESS | {"periodSeconds": 1})
+    obj["spec"]["containers"][0] |= {
+        "command": [sys.executable, "-m", "meshsim.sample"],
+        "env": [{"name": "VERSION", "value": version}],
+        "workingDir": str(REPOSITORY),
+    }
+    return obj
+
+
+async def test_a_program_serves_at_its_pods_address_and_its_output_is_kept(tmp_path: Path) -> None:
+    with api_server(tmp_path) as url, node(url):
+        async with HttpApi(url) as api, aiohttp.ClientSession() as session:
+            await api.create(POD, program_object("a", "v3"))
+            pod = await eventually(lambda: ready_pod(api, "a"), within_s=15)
+            assert (await ask(session, pod))["version"] == "v3"
+            (container,) = pod["status"]["containerStatuses"]
+            assert (container["restartCount"], "running" in container["state"]) == (0, True)
+            await api.delete(POD, Key("default", "a"))
+            await eventually(lambda: is_gone(api, "a"), within_s=15)
+
+
+async def is_gone(api: HttpApi, name: str) -> bool:
+    try:
+        await pod_named(api, name)
+    except NotFoundError:
+        return True
+    return False
+
+
+async def test_no_program_survives_a_node_that_is_killed_and_the_next_node_starts_it_again(tmp_path: Path) -> None:
+    with api_server(tmp_path) as url:
+        async with HttpApi(url) as api:
+            with node(url) as first:
+                await api.create(POD, program_object("a", "v1"))
+                await eventually(lambda: ready_pod(api, "a"), within_s=15)
+                programs = [
+                    child
+                    for child in psutil.Process(first.process.pid).children()
+                    if "meshsim.sample" in " ".join(child.cmdline())
+                ]
+                assert len(programs) == 1
+                first.process.kill()
+                first.process.wait()
+                await eventually(lambda: not programs[0].is_running())
+            with node(url):
+
+                async def restarted() -> Object:
+                    pod = await ready_pod(api, "a")
+                    assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
+                    return pod
+
+                pod = await eventually(restarted, within_s=15)
+                async with aiohttp.ClientSession() as session:
+                    assert (await ask(session, pod))["version"] == "v1"
+
+
+async def test_a_program_that_crashes_is_restarted_and_backs_off(tmp_path: Path) -> None:
+    crashing = pod_object("a", probe=None)
+    crashing["spec"]["containers"][0]["command"] = ["sh", "-c", "exit 3"]
+    with api_server(tmp_path) as url, node(url):
+        async with HttpApi(url) as api:
+            await api.create(POD, crashing)
+
+            async def backs_off() -> Object:
+                (container,) = (await pod_named(api, "a"))["status"]["containerStatuses"]
+                assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+                found: Object = container
+                return found
+
+            container = await eventually(backs_off, within_s=15, ignoring=(KeyError,))
+            assert (container["restartCount"], container["lastState"]["terminated"]["exitCode"]) == (1, 3)
 
 
 async def test_a_node_ends_when_it_is_told_to_and_frees_its_addresses(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from meshsim.api.core import Container, Pod
+from meshsim.kit.clock import VirtualClock
 from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage
+from meshsim.runtime.log import ContainerLog
 
 
 class ScriptedContainer:
@@ -16,6 +18,7 @@ class ScriptedContainer:
         self.executed: list[str] = []
         self.told: list[str] = []
         self.ignores_stop = False
+        self.log = ContainerLog(VirtualClock())
 
     def end(self, code: int, reason: str = "") -> None:
         if not self.exits.done():
@@ -55,6 +58,10 @@ class ScriptedRuntime:
         self.started: list[ScriptedContainer] = []
         self.refusal: StartRefusedError | None = None
         self.answers: dict[str, int] = {}
+        self.seamless = True
+
+    def is_seamless(self, container: Container) -> bool:
+        return self.seamless
 
     async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> ScriptedContainer:
         if self.refusal is not None:

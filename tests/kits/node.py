@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
@@ -12,7 +12,7 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import EndpointsController
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.pod_worker import Node
-from meshsim.runtime.simulated import SimulatedRuntime
+from meshsim.runtime.runtimes import Runtimes
 from tests.kits.api import InProcessApi
 
 
@@ -37,10 +37,11 @@ async def running_node(
     """Run a node until the block ends."""
     pods, services = Informer(api, POD), Informer(api, SERVICE)
     slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
-    node = Node("node", api, clock, SimulatedRuntime(clock, seed=1), pods.learn, has_aliases, drain_s)
+    runtimes = Runtimes(clock, seed=1)
+    node = Node("node", api, clock, runtimes, pods.learn, has_aliases, drain_s)
     kubelet = Kubelet(node, pods)
     controller = EndpointsController(api, services, pods, slices, endpoints)
-    async with TaskOwner() as tasks:
+    async with aclosing(runtimes), TaskOwner() as tasks:
         for informer in (pods, services, slices, endpoints):
             tasks.start(informer.run(), f"informer {informer.kind}")
         tasks.start(kubelet.run(), "kubelet")

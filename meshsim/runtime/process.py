@@ -1,0 +1,232 @@
+"""Containers that are programs: each a child process in a group of its own, at the pod's address.
+
+Commands are argument lists, never a shell's. A program ends with the node: `Warden` sees to those that the node
+could not end itself because it was killed.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from meshsim.api.core import Container, Pod
+from meshsim.kit.clock import Clock, LoopClock
+from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime import warden
+from meshsim.runtime.containers import Exit, Sandbox, Usage, memory_limit
+from meshsim.runtime.environment import arguments_of, environment_of
+from meshsim.runtime.log import ContainerLog
+from meshsim.runtime.usage import usages
+
+_LAST_WORDS_S: Final = 0.5
+_MEASURE_EVERY_S: Final = 1.0
+_CANNOT_START: Final = 128
+
+
+class ProcessRuntime:
+    """Starts programs. Close it when the node ends."""
+
+    def __init__(self, clock: Clock, inherited: Mapping[str, str] = os.environ) -> None:
+        self._clock = clock
+        self._inherited = inherited
+        self._warden = Warden()
+        self._running: set[ProcessContainer] = set()
+        self._tasks = TaskOwner()
+        self._measuring: asyncio.Task[None] | None = None
+
+    async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> "ProcessContainer":
+        """Start one; a program that cannot start is one that has ended. Raises StartRefusedError."""
+        environment = environment_of(pod, container, sandbox, self._inherited)
+        started = ProcessContainer(container, environment, self._clock)
+        await self._warden.start()
+        await started.begin(arguments_of(container, environment), self._warden)
+        self._tasks.start(self._attend(started), f"program of {pod.metadata.name}")
+        if self._measuring is None:
+            self._measuring = self._tasks.start(self._measure(), "measuring of programs")
+        return started
+
+    async def aclose(self) -> None:
+        """End what still runs."""
+        for container in list(self._running):
+            container.kill()
+        await asyncio.gather(*(container.wait() for container in list(self._running)))
+        await self._tasks.close()
+        await self._warden.stop()
+
+    async def _attend(self, container: "ProcessContainer") -> None:
+        self._running.add(container)
+        try:
+            await container.attend(self._warden)
+        finally:
+            self._running.discard(container)
+
+    async def _measure(self) -> None:
+        """Measure every program each second, and end those that use more memory than they may."""
+        while True:
+            leaders = {container.leader: container for container in self._running}
+            for leader, usage in (await asyncio.to_thread(usages, list(leaders))).items():
+                leaders[leader].take_measure(usage)
+            await LoopClock().sleep(_MEASURE_EVERY_S)
+
+
+class ProcessContainer:
+    """One run of a program, from its start to its exit."""
+
+    def __init__(self, container: Container, environment: Mapping[str, str], clock: Clock) -> None:
+        self.log = ContainerLog(clock)
+        self.leader = 0
+        """The process id, and that of its group."""
+        self._environment = environment
+        self._directory = container.working_dir or None
+        self._memory_limit_bytes = memory_limit(container)
+        self._process: asyncio.subprocess.Process | None = None
+        self._output: asyncio.ReadTransport | None = None
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._usage = Usage()
+        self._out_of_memory = False
+
+    async def begin(self, arguments: Sequence[str], warden: "Warden") -> None:
+        """Start the program."""
+        # The pipe is our own: what still holds its other end must not hold up the program's end.
+        reading, writing = os.pipe()
+        loop = asyncio.get_running_loop()
+        self._output, _ = await loop.connect_read_pipe(lambda: _Output(self.log), os.fdopen(reading, "rb", 0))
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.STDOUT,
+                env=self._environment,
+                cwd=self._directory,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            self._exit.set_result(Exit(_CANNOT_START, "StartError", f'exec: "{arguments[0]}": {reason}'))
+        else:
+            self.leader = self._process.pid
+            warden.began(self.leader)
+        finally:
+            os.close(writing)
+
+    async def attend(self, warden: "Warden") -> None:
+        """Take in what it prints until it ends, and then end what it left behind."""
+        if self._process is not None:
+            code = await self._process.wait()
+            self._signal(signal.SIGKILL)
+            warden.ended(self.leader)
+            reason = "OOMKilled" if self._out_of_memory else ""
+            ended = Exit(code if code >= 0 else 128 - code, reason)
+            await self._hear_last_words()
+            self._exit.set_result(ended)
+        self._close_output()
+
+    async def _hear_last_words(self) -> None:
+        """Wait for what it printed last; a descendant in a session of its own may hold the pipe for ever."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.log.closed(), _LAST_WORDS_S)
+
+    def _close_output(self) -> None:
+        if self._output is not None:
+            self._output.close()
+        self.log.close()
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def update(self, pod: Pod) -> None:
+        """A program doesn't see its pod."""
+
+    async def execute(self, command: Sequence[str]) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=self._environment,
+            cwd=self._directory,
+            start_new_session=True,
+        )
+        try:
+            return await process.wait()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+    def give_up_connections(self) -> None:
+        """A program is told by its signal alone."""
+
+    async def stop(self) -> None:
+        self._signal(signal.SIGTERM)
+        await self.wait()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def usage(self) -> Usage:
+        return self._usage
+
+    def take_measure(self, usage: Usage) -> None:
+        """What it was found to use."""
+        self._usage = Usage(max(usage.cpu_s, self._usage.cpu_s), usage.memory_bytes)
+        if usage.memory_bytes > self._memory_limit_bytes:
+            self._out_of_memory = True
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.leader and not self._exit.done():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.leader, number)
+
+
+class _Output(asyncio.Protocol):
+    """Takes in what a program prints."""
+
+    def __init__(self, log: ContainerLog) -> None:
+        self._log = log
+
+    def data_received(self, data: bytes) -> None:
+        self._log.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._log.close()
+
+
+class Warden:
+    """A small process that kills the groups it was told of once this process is gone."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Start it, once."""
+        async with self._starting:
+            if self._process is None:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-I", "-S", warden.__file__, stdin=asyncio.subprocess.PIPE, start_new_session=True
+                )
+
+    def began(self, group: int) -> None:
+        """That process group lives."""
+        self._tell(f"+{group}\n")
+
+    def ended(self, group: int) -> None:
+        """That process group is no more."""
+        self._tell(f"-{group}\n")
+
+    async def stop(self) -> None:
+        """Let it end."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            await self._process.wait()
+
+    def _tell(self, line: str) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(line.encode())

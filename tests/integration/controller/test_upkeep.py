@@ -1,0 +1,270 @@
+"""What a rollout keeps in order besides the release itself."""
+
+import pytest
+
+from controller.rollout.rules import Rules
+from meshsim.api.decode import Object
+from meshsim.api.kinds import ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, POD, REPLICA_SET
+from meshsim.api.meta import Key
+from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION
+from meshsim.kit.timestamps import to_rfc3339
+from tests.kits.releases import blue_green, plain_canary, routed_canary
+from tests.kits.rollout_world import NAMESPACE, RolloutWorld, image_of
+
+pytestmark = pytest.mark.asyncio
+
+
+async def living(objects: list[Object], rules: Rules | None = None) -> RolloutWorld:
+    world = RolloutWorld(rules)
+    await world.apply(objects)
+    await world.live(3)
+    world.told.events.clear()
+    return world
+
+
+def replica_set(world: RolloutWorld, image: str) -> Object:
+    return next(obj for obj in world.api.store.objects(REPLICA_SET) if image_of(obj) == image)
+
+
+async def test_a_version_that_comes_back_gets_the_next_revision_and_remembers_its_former_ones() -> None:
+    world = await living(plain_canary([]))
+    for image in ("demo:v2", "demo:v1"):
+        await world.set_image(image)
+        await world.live(10)
+
+    annotations = replica_set(world, "demo:v1")["metadata"]["annotations"]
+    assert annotations[REVISION_ANNOTATION] == "3"
+    assert annotations["rollout.argoproj.io/revision-history"] == "1"
+
+
+async def test_old_versions_beyond_the_history_limit_are_deleted() -> None:
+    objects = plain_canary([])
+    objects[0]["spec"]["revisionHistoryLimit"] = 1
+    world = await living(objects)
+    for version in range(2, 6):
+        await world.set_image(f"demo:v{version}")
+        await world.live(10)
+
+    images = {image_of(obj) for obj in world.api.store.objects(REPLICA_SET)}
+    assert images == {"demo:v4", "demo:v5"}
+
+
+async def test_a_replica_set_of_somebody_else_with_the_same_name_is_a_collision_and_gets_another_hash() -> None:
+    first = await living(plain_canary([]))
+    taken = replica_set(first, "demo:v1")
+    world = RolloutWorld()
+    stranger: Object = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": taken["metadata"]["name"]},
+        "spec": {"replicas": 0, "selector": taken["spec"]["selector"], "template": taken["spec"]["template"]},
+    }
+    await world.apply([stranger, *plain_canary([])])
+    await world.live(3)
+
+    assert world.rollout.status.collision_count == 1
+    assert world.rollout.status.phase == "Healthy"
+    assert world.rollout.status.stable_rs != taken["metadata"]["labels"][HASH_LABEL]
+
+
+async def test_pods_carry_the_metadata_of_their_role_only_while_they_have_it() -> None:
+    roles: Object = {"canaryMetadata": {"labels": {"role": "canary"}}, "stableMetadata": {"labels": {"role": "stable"}}}
+    world = await living(routed_canary([{"setWeight": 20}, {"pause": {}}], **roles))
+    await world.set_image("demo:v2")
+    await world.live(3)
+
+    def role(image: str) -> str | None:
+        labels: dict[str, str] = replica_set(world, image)["spec"]["template"]["metadata"]["labels"]
+        return labels.get("role")
+
+    assert (role("demo:v1"), role("demo:v2")) == ("stable", "canary")
+
+    await world.patch_status({"pauseConditions": None})
+    await world.live(40)
+    assert (role("demo:v1"), role("demo:v2")) == (None, "stable")
+
+
+async def test_a_new_version_keeps_away_from_the_nodes_of_the_stable_one() -> None:
+    world = await living(
+        plain_canary(
+            [{"setWeight": 20}, {"pause": {}}],
+            antiAffinity={"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 7}},
+        )
+    )
+    assert "affinity" not in replica_set(world, "demo:v1")["spec"]["template"]["spec"]
+    await world.set_image("demo:v2")
+    await world.live(3)
+
+    affinity = replica_set(world, "demo:v2")["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
+    (rule,) = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    (line,) = rule["podAffinityTerm"]["labelSelector"]["matchExpressions"]
+    assert (rule["weight"], line["values"]) == (7, [world.rollout.status.stable_rs])
+
+
+async def test_a_restart_evicts_old_pods_a_few_at_a_time() -> None:
+    world = await living(plain_canary([], maxUnavailable=2))
+    owner = replica_set(world, "demo:v1")
+    for number in range(5):
+        await world.api.create(POD, _pod_of(owner, f"demo-{number}", to_rfc3339(world.clock.now())))
+        await _make_ready(world, f"demo-{number}")
+    await world.clock.advance(2)
+    await world.patch_spec({"restartAt": to_rfc3339(world.clock.now())})
+    await world.clock.advance(1)
+
+    await world.reconcile()
+
+    assert len([pod for pod in world.api.store.objects(POD) if not pod["metadata"].get("deletionTimestamp")]) == 3
+    assert world.rollout.status.restarted_at == ""
+
+
+def _pod_of(owner: Object, name: str, stamp: str) -> Object:
+    reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner["metadata"]["name"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "creationTimestamp": stamp,
+            "labels": owner["spec"]["template"]["metadata"]["labels"],
+            "ownerReferences": [reference | {"uid": owner["metadata"]["uid"], "controller": True}],
+        },
+        "spec": owner["spec"]["template"]["spec"],
+    }
+
+
+async def _make_ready(world: RolloutWorld, name: str) -> None:
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": to_rfc3339(world.clock.now())}
+    status = {"status": {"phase": "Running", "conditions": [ready]}}
+    await world.api.patch(POD, Key(NAMESPACE, name), status, subresource="status")
+
+
+async def test_the_template_of_a_deployment_is_released_and_the_deployment_gives_way() -> None:
+    (rollout,) = plain_canary([])
+    template, selector = rollout["spec"].pop("template"), rollout["spec"].pop("selector")
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "demo", "scaleDown": "onsuccess"}
+    rollout["spec"]["workloadRef"] = reference
+    deployment: Object = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "demo"},
+        "spec": {"replicas": 5, "selector": selector, "template": template},
+    }
+    world = await living([deployment, rollout])
+
+    assert (world.rollout.status.phase, world.sizes()) == ("Healthy", {"demo:v1": 5})
+    workload = await world.api.get(DEPLOYMENT, Key(NAMESPACE, "demo"))
+    assert workload["spec"]["replicas"] == 0
+    generation = str(workload["metadata"]["generation"])
+    assert world.raw["metadata"]["annotations"][WORKLOAD_GENERATION_ANNOTATION] == generation
+    assert world.rollout.status.workload_observed_generation == generation
+
+
+async def test_a_missing_workload_is_an_invalid_spec_that_is_looked_at_again() -> None:
+    (rollout,) = plain_canary([])
+    del rollout["spec"]["template"], rollout["spec"]["selector"]
+    rollout["spec"]["workloadRef"] = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "absent"}
+    world = RolloutWorld()
+    await world.apply([rollout])
+    await world.reconcile()
+
+    status = world.rollout.status
+    assert status.phase == "Degraded"
+    assert 'deployments.apps "absent" not found' in status.message
+    assert world.wake_at == world.clock.now() + 20
+
+
+async def test_what_is_not_emulated_is_refused_by_name() -> None:
+    world = RolloutWorld()
+    await world.apply(plain_canary([{"plugin": {"name": "somebody/else"}}]))
+    error = await world.reconcile()
+
+    assert error == "spec.strategy.canary.steps[0].plugin: Internal error: step plugins are not emulated"
+    assert world.rollout.status.message == f'InvalidSpec: The Rollout "demo" is invalid: {error}'
+
+
+async def test_a_rollout_whose_service_comes_later_heals() -> None:
+    objects = routed_canary([{"setWeight": 20}])
+    world = RolloutWorld()
+    await world.apply([objects[0], *objects[2:]])
+    await world.reconcile()
+    assert 'service "demo-stable" not found' in world.rollout.status.message
+
+    await world.apply([objects[1]])
+    await world.live(3)
+    assert world.rollout.status.phase == "Healthy"
+
+
+async def test_a_rollout_without_a_size_gets_one_pod() -> None:
+    (rollout,) = plain_canary([])
+    del rollout["spec"]["replicas"]
+    world = await living([rollout])
+
+    assert (world.rollout.spec.replicas, world.sizes()) == (1, {"demo:v1": 1})
+
+
+async def test_a_change_of_size_mid_way_scales_without_touching_weight_or_step() -> None:
+    world = await living(routed_canary([{"setWeight": 20}, {"pause": {}}]))
+    await world.set_image("demo:v2")
+    await world.live(3)
+    await world.patch_spec({"replicas": 10})
+    await world.live(3)
+
+    assert world.sizes() == {"demo:v1": 10, "demo:v2": 2}
+    assert (world.rollout.status.current_step_index, world.weights("demo")["demo-canary"]) == (1, 20)
+
+
+async def test_an_experiment_gets_its_share_while_it_runs_and_the_step_ends_with_it() -> None:
+    templates = [{"name": "probe", "specRef": "canary", "weight": 10}]
+    step: Object = {"experiment": {"duration": "1m", "templates": templates}}
+    world = await living(routed_canary([{"setWeight": 20}, step, {"pause": {}}]))
+    await world.set_image("demo:v2")
+    await world.live(3)
+    (experiment,) = world.api.store.objects(EXPERIMENT)
+    assert experiment["metadata"]["name"] == f"demo-{world.rollout.status.current_pod_hash}-2-1"
+    assert world.rollout.status.canary.current_experiment == experiment["metadata"]["name"]
+
+    running: Object = {"name": "probe", "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+    running |= {"serviceName": "demo-probe", "podTemplateHash": "abc"}
+    key = Key(NAMESPACE, experiment["metadata"]["name"])
+    await world.api.patch(EXPERIMENT, key, {"status": {"phase": "Running", "templateStatuses": [running]}})
+    await world.settle()
+    assert world.weights("demo") == {"demo-stable": 70, "demo-canary": 20, "demo-probe": 10}
+
+    await world.api.patch(EXPERIMENT, key, {"status": {"phase": "Successful"}})
+    await world.settle()
+    assert world.rollout.status.current_step_index == 2
+    assert world.weights("demo") == {"demo-stable": 80, "demo-canary": 20}
+
+
+async def test_an_inconclusive_analysis_pauses_and_resuming_begins_another_run() -> None:
+    template: Object = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": "errors"},
+        "spec": {"metrics": [{"name": "errors", "provider": {"job": {"spec": {"template": {}}}}}]},
+    }
+    step = {"analysis": {"templates": [{"templateName": "errors"}]}}
+    world = await living([template, *routed_canary([{"setWeight": 20}, step])])
+    await world.set_image("demo:v2")
+    await world.live(3)
+    (run,) = world.api.store.objects(ANALYSIS_RUN)
+    await world.step_runs(0, "Inconclusive", "")
+    await world.settle()
+    assert world.rollout.status.message == "InconclusiveAnalysisRun"
+
+    await world.patch_status({"pauseConditions": None})
+    await world.settle()
+    names = {obj["metadata"]["name"] for obj in world.api.store.objects(ANALYSIS_RUN)}
+    assert names == {run["metadata"]["name"], f"{run['metadata']['name']}.1"}
+
+
+async def test_hazards_are_pointed_out_and_a_rule_turns_that_off() -> None:
+    told: list[bool] = []
+    for rules in (Rules(), Rules(warns_of_hazards=False)):
+        world = await living(blue_green(scaleDownDelaySeconds=0), rules)
+        await world.set_image("demo:v2")
+        await world.live(3)
+        told.append(any("keeps its 3 pods for ever" in event for event in world.told.events))
+
+    assert told == [True, False]

@@ -99,8 +99,11 @@ class Registry:
             written = self._commit(kind, strategy.prepare_update(kind, scaled, old), old, options)
             return scale.scale_of(kind, written)
         obj = strategy.check_shape(kind, body, options.version)
-        check_fields(kind, obj, options.validation, options.warn)
-        prepare = strategy.prepare_status if options.subresource == "status" else strategy.prepare_update
+        is_status = options.subresource == "status"
+        # Of the body of a status write nothing else is looked at.
+        written = {"status": obj.get("status")} if is_status else obj
+        check_fields(kind, written, options.validation, options.warn)
+        prepare = strategy.prepare_status if is_status else strategy.prepare_update
         new = prepare(kind, obj, old)
         if options.managed_fields is not None:
             new["metadata"]["managedFields"] = options.managed_fields

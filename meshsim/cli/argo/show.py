@@ -1,4 +1,4 @@
-"""Verbs that show a release: get rollout, get experiment, list, status."""
+"""Verbs that show a release: get rollout, get experiment, status."""
 
 import argparse
 import asyncio
@@ -8,24 +8,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TextIO
 
-from meshsim.api.analysis import Experiment
 from meshsim.api.decode import Object, decode
-from meshsim.api.kinds import EXPERIMENT, ROLLOUT, Kind
-from meshsim.api.meta import Key, key_of
+from meshsim.api.kinds import ROLLOUT, Kind
+from meshsim.api.meta import Key
 from meshsim.api.progress import Phase, observed_phase
 from meshsim.api.rollouts import Rollout
 from meshsim.cli.argo.following import follow, look
 from meshsim.cli.argo.paint import Paint
 from meshsim.cli.argo.steps import render_steps
-from meshsim.cli.argo.table import Row, experiment_table, rollout_row, rollout_table
 from meshsim.cli.argo.tree import render_experiment, render_rollout
 from meshsim.cli.argo.views import Objects, experiment_view, rollout_view
-from meshsim.cli.argo.words import add_common_flags, add_watch_flag, kind_word
+from meshsim.cli.argo.words import add_common_flags, add_watch_flag
 from meshsim.cli.command import Command, duration
 from meshsim.cli.connection import ask, clock_of_api
-from meshsim.cli.output import add_output_flag, write_objects
 from meshsim.client.api import Api
-from meshsim.client.informer import Change, Informer
+from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import ExitCode, MeshsimError
 from meshsim.kit.tasks import TaskOwner
@@ -135,66 +132,4 @@ async def _await_phase(api: Api, key: Key, timeout_s: float | None) -> Phase:
     return phase
 
 
-def _list_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", metavar="rollouts|experiments", type=kind_word(ROLLOUT, EXPERIMENT))
-    parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
-    parser.add_argument("--name", default="", help="only the rollout of this name")
-    add_watch_flag(parser, default=False, about="print a line whenever a rollout changes")
-    parser.add_argument("--timestamps", action="store_true", help="begin each line with the time")
-    add_output_flag(parser)
-    add_common_flags(parser)
-
-
-def _list(flags: argparse.Namespace) -> int:
-    namespace, clock = None if flags.all_namespaces else flags.namespace, clock_of_api(flags.kubeconfig)
-    listing = ask(flags, partial(_listed, kind=flags.kind, namespace=namespace))
-    items = [one for one in listing if flags.name in ("", one["metadata"]["name"])]
-    if flags.output:
-        write_objects(sys.stdout, items, flags.output, one=False)
-    elif not items and not flags.watch:
-        sys.stderr.write("No resources found.\n")
-    elif flags.kind is ROLLOUT:
-        sys.stdout.write(_rollout_lines(flags, items, clock, with_header=True))
-    else:
-        typed = [decode(Experiment, one) for one in items]
-        sys.stdout.write(experiment_table(typed, clock.now(), all_namespaces=flags.all_namespaces))
-    if flags.watch and flags.kind is ROLLOUT:
-        ask(flags, partial(_watch_list, flags=flags, clock=clock, listed=items, namespace=namespace))
-    return ExitCode.DONE
-
-
-async def _listed(api: Api, kind: Kind, namespace: str | None) -> list[Object]:
-    return (await api.list(kind, namespace)).items
-
-
-def _rollout_lines(flags: argparse.Namespace, items: list[Object], clock: Clock, *, with_header: bool) -> str:
-    return rollout_table(
-        [decode(Rollout, one) for one in items],
-        all_namespaces=flags.all_namespaces,
-        timestamp=clock.now() if flags.timestamps else None,
-        with_header=with_header,
-    )
-
-
-async def _watch_list(
-    api: Api, flags: argparse.Namespace, clock: Clock, listed: list[Object], namespace: str | None
-) -> None:
-    """Print a line for every rollout that changed in a way that shows, until interrupted."""
-    shown: dict[Key, Row] = {key_of(one): rollout_row(decode(Rollout, one)) for one in listed}
-
-    def show(change: Change) -> None:
-        if change.new is None or flags.name not in ("", change.key.name):
-            return
-        row = rollout_row(decode(Rollout, change.new))
-        if shown.get(change.key) != row:
-            sys.stdout.write(_rollout_lines(flags, [change.new], clock, with_header=False))
-            sys.stdout.flush()
-        shown[change.key] = row
-
-    informer = Informer(api, ROLLOUT, namespace=namespace)
-    informer.on_change(show)
-    await informer.run()
-
-
 STATUS: Final = Command(_status_flags, _status)
-LIST: Final = Command(_list_flags, _list)

@@ -102,7 +102,7 @@ def delete_options(query: Query, body: object) -> DeleteOptions:
         raise refusals.bad_request(
             f'propagationPolicy: Unsupported value: "{propagation}": supported values: {supported}'
         )
-    preconditions = said.get("preconditions") or {}
+    preconditions = said.get("preconditions", {})
     if not isinstance(preconditions, dict):
         raise refusals.bad_request("preconditions is an object")
     return DeleteOptions(

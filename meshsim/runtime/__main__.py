@@ -9,12 +9,14 @@ from typing import Final
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
+from meshsim.kit.durations import DurationError, parse_duration
+from meshsim.kit.errors import UsageError
+from meshsim.kit.lag import Lags, parse_lag
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import has_aliases
-from meshsim.runtime.endpoints import EndpointsController
+from meshsim.runtime.endpoints import Caches, EndpointsController
 from meshsim.runtime.kubelet import Kubelet
-from meshsim.runtime.metrics import pod_samples
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
 from meshsim.runtime.server import NodeServer
@@ -31,6 +33,10 @@ def main() -> int:
     )
     parser.add_argument("--name", default="meshsim", help="name of the node (default %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run: the same chances in each pod")
+    parser.add_argument("--lag", default="", metavar="HOP=DURATION,…", help="pass changes on late: endpoints=3s")
+    parser.add_argument(
+        "--drain", default="2s", help="real time that a terminating pod goes on serving (default %(default)s)"
+    )
     add_plane_flags(parser)
     flags = parser.parse_args()
 
@@ -42,6 +48,10 @@ def main() -> int:
 
 async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
     """Wire the node together and run it until the plane stops."""
+    try:
+        lags, drain_s = Lags(parse_lag(flags.lag)), parse_duration(flags.drain)
+    except DurationError as error:
+        raise UsageError(f"--drain: {error}") from None
 
     def give_up(task: str, failure: Exception) -> None:
         # Half a node is worse than none: whoever started it starts it again.
@@ -50,23 +60,23 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
 
     runtimes = Runtimes(plane.clock, flags.seed)
     async with (
+        NodeServer(lags, plane.clock) as server,
         aclosing(runtimes),
         HttpApi(flags.api, user_agent="meshsim-node") as api,
         TaskOwner(give_up) as tasks,
     ):
-        pods, services = Informer(api, POD), Informer(api, SERVICE)
-        slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
-        node = Node(flags.name, api, plane.clock, runtimes, pods.learn, has_aliases())
-        kubelet = Kubelet(node, pods)
-        controller = EndpointsController(api, services, pods, slices, endpoints)
-        async with NodeServer(lambda: pod_samples(kubelet.workers.values())) as server:
-            address = await server.listen(flags.host, flags.port)
-            for informer in (pods, services, slices, endpoints):
-                tasks.start(informer.run(), f"informer {informer.kind}")
-            tasks.start(kubelet.run(), "kubelet")
-            tasks.start(controller.run(), "endpoints controller")
-            plane.ready({"node": address})
-            await plane.stopping.wait()
+        host, port = await server.listen(flags.host, flags.port)
+        caches = Caches(*(Informer(api, kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, ENDPOINTS)))
+        node = Node(flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, port, has_aliases(), drain_s)
+        kubelet = Kubelet(node, caches.pods)
+        controller = EndpointsController(api, caches, plane.clock, lags)
+        server.show(kubelet)
+        for informer in caches.all():
+            tasks.start(informer.run(), f"informer {informer.kind}")
+        tasks.start(kubelet.run(), "kubelet")
+        tasks.start(controller.run(), "endpoints controller")
+        plane.ready({"node": f"{host}:{port}"})
+        await plane.stopping.wait()
 
 
 if __name__ == "__main__":

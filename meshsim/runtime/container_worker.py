@@ -11,6 +11,7 @@ from typing import Final
 
 from meshsim.api.core import Container, Pod, Probe
 from meshsim.kit.clock import Clock, LoopClock
+from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.containers import KILLED, ContainerRuntime, Exit, RunningContainer, Sandbox, StartRefusedError
 from meshsim.runtime.hooks import run_hook
@@ -31,6 +32,7 @@ class Surroundings:
 
     clock: Clock
     runtime: ContainerRuntime
+    lags: Lags
     sandbox: Sandbox
     pod: Callable[[], Pod]
     changed: Callable[[], None]
@@ -44,6 +46,8 @@ class ContainerWorker:
         self.container = container
         self.state = state
         self.running: RunningContainer | None = None
+        self.previous: RunningContainer | None = None
+        """The run before this one: its output is still asked for."""
         self._around = around
         self._pod_changed = asyncio.Event()
         self._backoff = CrashBackoff()
@@ -64,7 +68,8 @@ class ContainerWorker:
         while True:
             if not resumes:
                 await self._around.clock.sleep(_CREATION_S)
-            self.running = await self._start()
+            started = await self._start()
+            self.previous, self.running = self.running, started
             started_at = self.state.running_since if resumes else None
             resumes = False
             ended = await self._supervise(self.running, started_at)
@@ -167,6 +172,7 @@ class ContainerWorker:
         while True:
             verdict = verdict.after(await attempt(probe, probed), probe)
             if verdict.passing != self.state.ready:
+                await self._around.clock.sleep(self._around.lags["readiness"])
                 self._note(replace(self.state, ready=verdict.passing))
             await self._around.clock.sleep(max(probe.period_seconds, 1))
 

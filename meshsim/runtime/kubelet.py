@@ -14,6 +14,7 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.runtime.addresses import pod_ip
+from meshsim.runtime.container_worker import ContainerWorker
 from meshsim.runtime.pod_worker import Node, PodWorker
 
 _log: Final = logging.getLogger(__name__)
@@ -42,6 +43,20 @@ class Kubelet:
             await asyncio.get_running_loop().create_future()
         finally:
             await self._tasks.close()
+
+    def container(self, namespace: str, pod: str, name: str) -> ContainerWorker | None:
+        """The container of a pod of this node, by name."""
+        key = Key(namespace, pod)
+        return next(
+            (
+                container
+                for worker in self.workers.values()
+                if worker.pod.metadata.key == key
+                for container in worker.containers
+                if container.container.name == name
+            ),
+            None,
+        )
 
     def _follow(self, change: Change) -> None:
         uid = None if change.new is None else change.new["metadata"]["uid"]
@@ -84,7 +99,7 @@ class Kubelet:
 
     async def _register(self) -> None:
         """Say that the node is there and ready, until the API has heard it."""
-        obj = node_object(self._node.name, to_rfc3339(self._node.clock.now()))
+        obj = node_object(self._node.name, self._node.port, to_rfc3339(self._node.clock.now()))
         while True:
             try:
                 with contextlib.suppress(AlreadyExistsError):
@@ -99,8 +114,8 @@ class Kubelet:
                 return
 
 
-def node_object(name: str, now: str) -> Object:
-    """The Node as `kubectl get nodes` shows it: ready, with room for every pod."""
+def node_object(name: str, port: int, now: str) -> Object:
+    """The Node as `kubectl get nodes` shows it: ready, with room for every pod. Logs are asked for at its port."""
     room = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
     return {
         "apiVersion": NODE.api_version,
@@ -121,6 +136,7 @@ def node_object(name: str, now: str) -> Object:
                     "lastTransitionTime": now,
                 }
             ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
             "nodeInfo": {"kubeletVersion": "v1.32.0", "operatingSystem": "linux", "architecture": "amd64"},
         },
     }

@@ -58,8 +58,8 @@ class ContainerLog:
         lines = list(self._lines)
         return lines if last is None else lines[max(len(lines) - last, 0) :]
 
-    async def follow(self, last: int | None = None) -> AsyncIterator[Line]:
-        """These lines, and then each that comes, until the container has ended."""
+    async def follow(self, last: int | None = None, *, waits: bool = True) -> AsyncIterator[Line]:
+        """These lines, and then, if it `waits`, each that comes until the container has ended."""
         at = self._first + len(self._lines) - len(self.lines(last))
         while True:
             # Whoever is too slow misses what had to make room.
@@ -67,7 +67,7 @@ class ContainerLog:
             while at - self._first < len(self._lines):
                 yield self._lines[at - self._first]
                 at = max(at + 1, self._first)
-            if self._closed:
+            if self._closed or not waits:
                 return
             await self._more.wait()
 

@@ -18,6 +18,7 @@ from meshsim.api.decode import Object, decode
 from meshsim.api.kinds import POD
 from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError
 from meshsim.kit.clock import Clock, LoopClock
+from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import PORTS_ANNOTATION, free_port, ports_of, ports_to_text
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
@@ -40,6 +41,9 @@ class Node:
     runtime: ContainerRuntime
     learn: Callable[[Object], None]
     """Told every pod that a write returned."""
+    lags: Lags
+    port: int = 10250
+    """Where the node itself serves."""
     has_aliases: bool = True
     drain_s: float = 2.0
     """Real seconds that a terminating pod goes on serving."""
@@ -55,7 +59,7 @@ class PodWorker:
         self._node = node
         self._unreported = asyncio.Event()
         self._told_to_end = asyncio.Event()
-        around = Surroundings(node.clock, node.runtime, self.sandbox, lambda: self.pod, self._unreported.set)
+        around = Surroundings(node.clock, node.runtime, node.lags, self.sandbox, lambda: self.pod, self._unreported.set)
         self.containers = [
             ContainerWorker(container, state_before(self.pod, container), around)
             for container in self.pod.spec.containers

@@ -1,5 +1,6 @@
 """The node as a process beside an API server as a process: killed, restarted, left alone."""
 
+import asyncio
 import re
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import ENDPOINT_SLICE, POD, SERVICE
+from meshsim.api.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
 from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.client.http import HttpApi
@@ -135,7 +136,7 @@ def program_object(name: str, version: str) -> Object:
     """A pod that runs the sample application as a program."""
     obj = pod_object(name, image=f"sample:{version}", probe=READINESS | {"periodSeconds": 1})
     obj["spec"]["containers"][0] |= {
-        "command": [sys.executable, "-m", "meshsim.sample"],
+        "command": ["sh", "-c", 'echo "$VERSION is up"; exec "$0" -m meshsim.sample', sys.executable],
         "env": [{"name": "VERSION", "value": version}],
         "workingDir": str(REPOSITORY),
     }
@@ -143,13 +144,21 @@ def program_object(name: str, version: str) -> Object:
 
 
 async def test_a_program_serves_at_its_pods_address_and_its_output_is_kept(tmp_path: Path) -> None:
-    with api_server(tmp_path) as url, node(url):
+    with api_server(tmp_path) as url, node(url) as served:
         async with HttpApi(url) as api, aiohttp.ClientSession() as session:
             await api.create(POD, program_object("a", "v3"))
             pod = await eventually(lambda: ready_pod(api, "a"), within_s=15)
             assert (await ask(session, pod))["version"] == "v3"
             (container,) = pod["status"]["containerStatuses"]
             assert (container["restartCount"], "running" in container["state"]) == (0, True)
+            logs = f"http://{served.addresses['node']}/containerLogs/default/a/web"
+            async with session.get(logs, params={"tailLines": "1"}) as answer:
+                assert (answer.status, await answer.text()) == (200, "v3 is up\n")
+            async with session.get(logs, params={"previous": "true"}) as answer:
+                assert answer.status == 400
+            assert (await api.get(NODE, Key("", "meshsim")))["status"]["daemonEndpoints"] == {
+                "kubeletEndpoint": {"Port": int(served.addresses["node"].rpartition(":")[2])}
+            }
             await api.delete(POD, Key("default", "a"))
             await eventually(lambda: is_gone(api, "a"), within_s=15)
 
@@ -204,6 +213,41 @@ async def test_a_program_that_crashes_is_restarted_and_backs_off(tmp_path: Path)
 
             container = await eventually(backs_off, within_s=15, ignoring=(KeyError,))
             assert (container["restartCount"], container["lastState"]["terminated"]["exitCode"]) == (1, 3)
+
+
+async def test_lag_is_set_on_a_live_node_but_not_by_a_web_page(tmp_path: Path) -> None:
+    with api_server(tmp_path) as url, node(url) as served:
+        async with aiohttp.ClientSession(f"http://{served.addresses['node']}") as session:
+            async with session.put("/lag", params={"endpoints": "3s"}) as answer:
+                assert (answer.status, (await answer.json())["endpoints"]) == (200, 3)
+            async with session.put("/lag", params={"endpoints": "soon"}) as answer:
+                assert (answer.status, await answer.text()) == (
+                    400,
+                    'lag of endpoints: "soon" is not a duration: write 90s, 1m30s or 500ms',
+                )
+            async with session.put("/lag", headers={"Origin": "http://evil.example"}) as answer:
+                assert answer.status == 403
+            async with session.get("/lag") as answer:
+                assert (await answer.json())["endpoints"] == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (
+            ("--lag", "wire=3s"),
+            'Error: "wire" is no hop that can lag: choose from vs, dr, endpoints, selector, readiness\n',
+        ),
+        (("--drain", "soon"), 'Error: --drain: "soon" is not a duration: write 90s, 1m30s or 500ms\n'),
+    ],
+)
+async def test_a_flag_that_makes_no_sense_is_one_sentence(flags: tuple[str, ...], sentence: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "meshsim.runtime", "--api", "http://127.0.0.1:1", "--port", "0", *flags,
+        stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY,
+    )  # fmt: skip
+    _, told = await process.communicate()
+    assert (process.returncode, told.decode()) == (2, sentence)
 
 
 async def test_a_node_ends_when_it_is_told_to_and_frees_its_addresses(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import VirtualClock
+from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.endpoints import EndpointsController
+from meshsim.runtime.endpoints import Caches, EndpointsController
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
@@ -23,6 +24,7 @@ class RunningNode:
     api: InProcessApi
     clock: VirtualClock
     kubelet: Kubelet
+    lags: Lags
 
 
 def new_api(clock: VirtualClock) -> InProcessApi:
@@ -38,12 +40,14 @@ async def running_node(
     pods, services = Informer(api, POD), Informer(api, SERVICE)
     slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
     runtimes = Runtimes(clock, seed=1)
-    node = Node("node", api, clock, runtimes, pods.learn, has_aliases, drain_s)
-    kubelet = Kubelet(node, pods)
-    controller = EndpointsController(api, services, pods, slices, endpoints)
+    lags = Lags()
+    kubelet = Kubelet(
+        Node("node", api, clock, runtimes, pods.learn, lags, has_aliases=has_aliases, drain_s=drain_s), pods
+    )
+    controller = EndpointsController(api, Caches(services, pods, slices, endpoints), clock, lags)
     async with aclosing(runtimes), TaskOwner() as tasks:
         for informer in (pods, services, slices, endpoints):
             tasks.start(informer.run(), f"informer {informer.kind}")
         tasks.start(kubelet.run(), "kubelet")
         tasks.start(controller.run(), "endpoints controller")
-        yield RunningNode(api, clock, kubelet)
+        yield RunningNode(api, clock, kubelet, lags)

@@ -149,3 +149,34 @@ async def test_the_endpoints_of_a_service_without_a_selector_are_left_to_their_w
     await started(node, pod_object("a"))
     await eventually(lambda: has(node, {"a": True}))
     assert (await node.api.list(ENDPOINT_SLICE, selector="kubernetes.io/service-name=bare")).items == []
+
+
+async def test_with_lag_each_change_is_seen_that_much_later_and_in_its_order(node: RunningNode) -> None:
+    await node.api.create(SERVICE, service_object())
+    await started(node, pod_object("a"))
+    await eventually(lambda: has(node, {"a": True}))
+    node.lags.set({"endpoints": 3})
+    await node.api.delete(POD, Key("default", "a"), grace_s=0)
+    await node.clock.advance(1)
+    await node.api.create(POD, pod_object("b"))
+    await node.clock.advance(1.9)
+    assert await has(node, {"a": True})
+    await node.clock.advance(0.2)
+    await eventually(lambda: has(node, {}))
+    await eventually(lambda: ready_pod(node.api, "b"))
+    await node.clock.advance(2.9)
+    await eventually(lambda: has(node, {"b": True}))
+
+
+async def test_a_selector_lags_by_itself(node: RunningNode) -> None:
+    node.lags.set({"selector": 3})
+    old, new = {"v": "1"}, {"v": "2"}
+    await started(node, pod_object("old", labels=old), pod_object("new", labels=new))
+    await node.api.create(SERVICE, service_object(**old))
+    await node.clock.advance(3)
+    await eventually(lambda: has(node, {"old": True}))
+    await node.api.patch(SERVICE, Key("default", "web"), {"spec": {"selector": new}})
+    await node.clock.advance(2.9)
+    assert await has(node, {"old": True})
+    await node.clock.advance(0.2)
+    await eventually(lambda: has(node, {"new": True}))

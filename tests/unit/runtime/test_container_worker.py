@@ -9,6 +9,7 @@ import pytest
 from meshsim.api.core import Pod
 from meshsim.api.decode import decode
 from meshsim.kit.clock import VirtualClock
+from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox, StartRefusedError
@@ -26,7 +27,9 @@ class Life:
         self.pod = decode(Pod, {"metadata": {"name": "a", "namespace": "default", "uid": "u"}, "spec": spec})
         self.clock = VirtualClock()
         self.runtime = ScriptedRuntime()
-        around = Surroundings(self.clock, self.runtime, Sandbox("127.0.0.1", {}), lambda: self.pod, lambda: None)
+        self.lags = Lags()
+        sandbox = Sandbox("127.0.0.1", {})
+        around = Surroundings(self.clock, self.runtime, self.lags, sandbox, lambda: self.pod, lambda: None)
         self.worker = ContainerWorker(self.pod.spec.containers[0], state or ContainerState(), around)
 
     @property
@@ -199,3 +202,13 @@ async def test_a_worker_that_takes_over_goes_on_from_the_reported_state() -> Non
         life.running.end(1)
         await life.clock.advance(1)
         assert life.state.restarts == 8
+
+
+async def test_a_verdict_that_lags_is_believed_later() -> None:
+    life = Life(readinessProbe={"exec": {"command": ["ready"]}})
+    life.lags.set({"readiness": 5})
+    async with living(life):
+        await life.clock.advance(5.9)
+        assert (life.state.started, life.state.ready) == (True, False)
+        await life.clock.advance(0.2)
+        assert life.state.ready

@@ -1,0 +1,48 @@
+"""Lag, injected on purpose: what a real mesh takes to pass a change on, hop by hop."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from meshsim.kit.durations import DurationError, parse_duration
+from meshsim.kit.errors import UsageError
+
+HOPS: Final = ("vs", "dr", "endpoints", "selector", "readiness")
+"""A VirtualService or DestinationRule reaching the proxies, a pod reaching its endpoints, a Service's new selector
+reaching its endpoints, a probe's verdict reaching the pod."""
+
+
+class Lags:
+    """Seconds on the cluster's clock for each hop; 0 where none is set. May change at any time."""
+
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self._seconds = dict(seconds or {})
+
+    def __getitem__(self, hop: str) -> float:
+        return self._seconds.get(hop, 0.0)
+
+    def set(self, seconds: Mapping[str, float]) -> None:
+        """Change these hops from now on; the others stay."""
+        self._seconds.update(seconds)
+
+    def all(self) -> dict[str, float]:
+        """Every hop and its lag."""
+        return {hop: self[hop] for hop in HOPS}
+
+
+def parse_lag(text: str) -> dict[str, float]:
+    """Reads `vs=2s,endpoints=3s`. Raises UsageError naming what is wrong."""
+    return lag_of(pair.partition("=")[::2] for pair in text.split(",") if pair.strip())
+
+
+def lag_of(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """The lag of each named hop. Raises UsageError."""
+    lag: dict[str, float] = {}
+    for name, duration in pairs:
+        hop = name.strip()
+        if hop not in HOPS:
+            raise UsageError(f'"{hop}" is no hop that can lag: choose from {", ".join(HOPS)}')
+        try:
+            lag[hop] = parse_duration(duration)
+        except DurationError as error:
+            raise UsageError(f"lag of {hop}: {error}") from None
+    return lag

@@ -50,7 +50,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
     "Releases, as in Argo's kubectl plugin": (
         Verb("get", "meshsim.cli.get", "show a rollout and all that belongs to it, or any object", is_argo=True),
         Verb("list", "meshsim.cli.argo.listing", "list rollouts or experiments", is_argo=True),
-        Verb("status", "meshsim.cli.argo.show", "wait for the end of a rollout, say how it went", "STATUS", is_argo=True),
+        Verb("status", "meshsim.cli.argo.show", "wait for a rollout's end and say how it went", "STATUS", is_argo=True),
         Verb("set", _CHANGE, "set the image of a rollout: set image NAME CONTAINER=IMAGE", "SET", is_argo=True),
         Verb("promote", _CHANGE, "end a rollout's pause, or skip its step", "PROMOTE", is_argo=True),
         Verb("abort", _CHANGE, "send all traffic back to the stable version", "ABORT", is_argo=True),

@@ -83,18 +83,23 @@ class Play:
         """Play it through. Raises the MeshsimError that kept it from its end."""
         up = ChildSpec(_UP, "meshsim", ("up", "-f", str(self._wishes.example), *self._wishes.up_flags))
         self._observer.doing = "starting the API server, the controller, the node and the proxy"
-        async with (
-            Supervisor([up], self._note_mesh, stop_grace_s=_STOP_GRACE_S) as mesh,
-            TaskOwner(self._fail) as tasks,
-        ):
-            tasks.start(self._keep_drawing(), "screen")
-            play = tasks.start(self._play(mesh), "play")
-            await asyncio.wait([play, self._failed, mesh.failed], return_when=asyncio.FIRST_COMPLETED)
-            if mesh.failed.done():
-                mesh.failed.result()
-            closing = await (self._failed if self._failed.done() else play)
-            self._draw()
-            return closing
+        try:
+            async with (
+                Supervisor([up], self._note_mesh, stop_grace_s=_STOP_GRACE_S) as mesh,
+                TaskOwner(self._fail) as tasks,
+            ):
+                tasks.start(self._keep_drawing(), "screen")
+                play = tasks.start(self._play(mesh), "play")
+                await asyncio.wait([play, self._failed, mesh.failed], return_when=asyncio.FIRST_COMPLETED)
+                if mesh.failed.done():
+                    mesh.failed.result()
+                closing = await (self._failed if self._failed.done() else play)
+                self._draw()
+                return closing
+        finally:
+            # Whatever fails once the demo is being ended is a part of its end.
+            if not self._failed.cancel():
+                self._failed.exception()
 
     def _fail(self, _task: str, error: Exception) -> None:
         if not self._failed.done():

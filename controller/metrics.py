@@ -3,24 +3,30 @@
 Counters have no `_total`, except where Argo's have it.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 from controller.manager import Reconciler
 from controller.rollout.actions import Emit
-from controller.rollout.apply import Recorder
 from meshsim import __version__
 from meshsim.api.decode import FieldError, Object, decode
-from meshsim.api.kinds import Kind
 from meshsim.api.meta import Condition, Key, key_of
-from meshsim.api.rollouts import Rollout
+from meshsim.api.rollouts import Rollout, RolloutDuration
 from meshsim.client.api import ApiError
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
+from meshsim.kit.timestamps import from_rfc3339
 from meshsim.telemetry.exposition import Sample, sample
 
-_BUCKETS: Final = (0.01, 0.15, 0.25, 0.5, 1.0)
+_RECONCILE_S: Final = (0.01, 0.15, 0.25, 0.5, 1.0)
+_DURATIONS: Final = {
+    "rollout_duration_seconds": (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800),
+    "rollout_progression_duration_seconds": (30, 60, 120, 300, 600, 900, 1800, 3600),
+    "rollout_manual_pause_duration_seconds": (0, 60, 300, 600, 1800, 3600, 7200, 14400, 28800),
+}
+"""Total, without the pauses that waited for a person, and those pauses."""
 _PHASES: Final = ("Completed", "Progressing", "Paused", "Timeout", "Error", "Abort")
 _PHASE_OF_REASON: Final = {
     "NewReplicaSetAvailable": "Completed",
@@ -39,40 +45,59 @@ _ROUTERS: Final = (
 )
 
 
+class EventSink(Protocol):
+    """Where events go."""
+
+    def record(self, about: Object, event: Emit) -> None:
+        """Take note of an event."""
+
+
+class Histogram:
+    """Counts of values up to some bounds."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def samples(self, name: str, labels: Sequence[tuple[str, str]]) -> Iterator[Sample]:
+        """Its buckets, sum and count."""
+        for index, bound in enumerate((*(f"{bound:g}" for bound in self._bounds), "+Inf")):
+            yield sample(f"{name}_bucket", (*labels, ("le", bound)), sum(self._counts[: index + 1]))
+        yield sample(f"{name}_sum", labels, self._sum)
+        yield sample(f"{name}_count", labels, sum(self._counts))
+
+
 class Reconciles:
     """How the reconciles of one kind went, by key."""
 
-    def __init__(self, kind: Kind) -> None:
-        self._name = f"{kind.singular}_reconcile"
-        self._buckets: dict[Key, list[int]] = {}
-        self._seconds: Counter[Key] = Counter()
+    def __init__(self, objects: Informer) -> None:
+        self._objects = objects
+        self._name = f"{objects.kind.singular}_reconcile"
+        self._seconds: dict[Key, Histogram] = {}
         self._errors: Counter[Key] = Counter()
 
     def took(self, key: Key, seconds: float) -> None:
         """One reconcile of the key ended."""
-        buckets = self._buckets.setdefault(key, [0] * (len(_BUCKETS) + 1))
-        buckets[next((i for i, bound in enumerate(_BUCKETS) if seconds <= bound), len(_BUCKETS))] += 1
-        self._seconds[key] += seconds  # type: ignore[assignment] # a Counter of floats
+        self._seconds.setdefault(key, Histogram(_RECONCILE_S)).add(seconds)
 
     def failed(self, key: Key) -> None:
         """One reconcile of the key was refused."""
         self._errors[key] += 1
 
-    def forget(self, key: Key) -> None:
-        """The object is gone."""
-        self._buckets.pop(key, None)
-        self._seconds.pop(key, None)
-        self._errors.pop(key, None)
-
     def samples(self) -> Iterator[Sample]:
-        """The histogram and the error counter."""
+        """The histogram and the error counter; objects that are gone are dropped from both."""
+        for key in [key for key in self._seconds if self._objects.get(key) is None]:
+            del self._seconds[key]
+            self._errors.pop(key, None)
         yield Sample.family(self._name, "histogram")
-        for key, buckets in self._buckets.items():
-            labels = _labels(key)
-            for index, bound in enumerate((*map(str, _BUCKETS), "+Inf")):
-                yield sample(f"{self._name}_bucket", (*labels, ("le", bound)), sum(buckets[: index + 1]))
-            yield sample(f"{self._name}_sum", labels, float(self._seconds[key]))
-            yield sample(f"{self._name}_count", labels, sum(buckets))
+        for key, seconds in self._seconds.items():
+            yield from seconds.samples(self._name, _labels(key))
         yield Sample.family(f"{self._name}_error", "counter")
         for key, errors in self._errors.items():
             yield sample(f"{self._name}_error", _labels(key), errors)
@@ -98,21 +123,34 @@ class MeasuredReconciler:
 
 
 class CountingRecorder:
-    """A recorder that counts what it passes on."""
+    """A recorder that counts what it passes on, and measures how long attempts took."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, events: EventSink) -> None:
+        self._sink = events
         self._events: Counter[tuple[Key, str, str]] = Counter()
+        self._durations: dict[tuple[str, str], Histogram] = {}
 
     def record(self, about: Object, event: Emit) -> None:
         self._events[key_of(about), event.type, event.reason] += 1
-        self._recorder.record(about, event)
+        self._sink.record(about, event)
+
+    def record_end(self, attempt: RolloutDuration) -> None:
+        total_s = from_rfc3339(attempt.finished_at) - from_rfc3339(attempt.rollout_started_at)
+        waited_s = float(attempt.total_manual_pause_duration_seconds or 0)
+        for name, value in zip(_DURATIONS, (total_s, total_s - waited_s, waited_s), strict=True):
+            key = (name, attempt.completion_status)
+            self._durations.setdefault(key, Histogram(_DURATIONS[name])).add(value)
 
     def samples(self) -> Iterator[Sample]:
-        """The event counter."""
+        """The event counter and the durations."""
         yield Sample.family("rollout_events_total", "counter")
         for (key, kind, reason), count in self._events.items():
             yield sample("rollout_events_total", (*_labels(key), ("type", kind), ("reason", reason)), count)
+        for name in _DURATIONS:
+            yield Sample.family(name, "histogram")
+            for (of, status), histogram in self._durations.items():
+                if of == name:
+                    yield from histogram.samples(name, [("status", status)])
 
 
 def controller_info() -> Iterator[Sample]:

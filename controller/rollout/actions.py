@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key
+from meshsim.api.rollouts import RolloutDuration
 from meshsim.client.api import PatchType
 
 
@@ -66,5 +67,7 @@ class Plan:
     announcements: tuple[Emit, ...] = ()
     wake_at: float | None = None
     """The instant to look again, when nothing changes before."""
+    ended: RolloutDuration | None = None
+    """The attempt that ended with this reconcile, one way or another."""
     error: str = ""
     """Why it is tried again after a back-off."""

@@ -7,6 +7,7 @@ from controller.rollout.actions import Action, Create, Delete, Emit, Patch, Plan
 from meshsim.api.decode import Object
 from meshsim.api.kinds import ROLLOUT, Kind
 from meshsim.api.meta import Key, key_of
+from meshsim.api.rollouts import RolloutDuration
 from meshsim.client.api import Api, ApiError, NotFoundError
 
 Learn = Callable[[Kind, Object], None]
@@ -17,6 +18,9 @@ class Recorder(Protocol):
 
     def record(self, about: Object, event: Emit) -> None:
         """Take note of an event; never fails, never waits."""
+
+    def record_end(self, attempt: RolloutDuration) -> None:
+        """Take note of how long an attempt took and how it ended."""
 
 
 class ReconcileError(ApiError):
@@ -49,6 +53,8 @@ class Applier:
             version = written.get((ROLLOUT, key)) or rollout["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version}, "status": plan.status_patch}
             self._learn(ROLLOUT, await self._api.patch(ROLLOUT, key, patch, subresource="status"))
+        if plan.ended is not None:
+            self._recorder.record_end(plan.ended)
         for event in plan.announcements:
             self._recorder.record(rollout, event)
         if plan.error:

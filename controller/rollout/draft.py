@@ -19,7 +19,7 @@ from meshsim.api.analysis import AnalysisRun, Experiment
 from meshsim.api.decode import Object
 from meshsim.api.kinds import REPLICA_SET
 from meshsim.api.meta import Condition, Key
-from meshsim.api.rollouts import CanaryStatus, PauseCondition, RolloutStatus
+from meshsim.api.rollouts import CanaryStatus, PauseCondition, RolloutDuration, RolloutStatus
 from meshsim.api.routes import canary_of
 
 RESYNC_S: Final = 900.0
@@ -100,6 +100,8 @@ class Draft:
         """The ReplicaSet of the present template."""
         self.retries_because = ""
         """Why it is tried again after a back-off, though the status was made."""
+        self.ended: RolloutDuration | None = None
+        """The attempt that ends with this reconcile."""
         self.found_condition: Condition | None = None
         """Says that the ReplicaSet was found, where no progress was noted before."""
 

@@ -61,7 +61,8 @@ def _begun(draft: Draft, duration: RolloutDuration | None, *, is_change: bool) -
 
 def _ended(draft: Draft, duration: RolloutDuration, outcome: str) -> RolloutDuration:
     ended = msgspec.structs.replace(duration, finished_at=to_rfc3339(draft.now), completion_status=outcome)
-    return _without_manual_pause(draft, ended) if ended.manual_pause_started_at else ended
+    draft.ended = _without_manual_pause(draft, ended) if ended.manual_pause_started_at else ended
+    return draft.ended
 
 
 def _without_manual_pause(draft: Draft, duration: RolloutDuration) -> RolloutDuration:

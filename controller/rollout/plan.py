@@ -46,6 +46,7 @@ def plan(observed: Observed, now: float, rules: Rules = Rules()) -> Plan:  # noq
         status_patch=_status_patch(draft),
         announcements=tuple(draft.announcements),
         wake_at=min(draft.wakes, default=now + RESYNC_S),
+        ended=draft.ended,
         error=draft.retries_because,
     )
 

@@ -23,7 +23,7 @@ from meshsim.api.kinds import (
     kind_named,
 )
 from meshsim.api.meta import Key, key_of
-from meshsim.api.rollouts import HASH_LABEL, Rollout
+from meshsim.api.rollouts import HASH_LABEL, Rollout, RolloutDuration
 from meshsim.api.validate.schemas import schema_of
 from meshsim.client.api import Api, ApiError
 from meshsim.kit.clock import VirtualClock
@@ -65,9 +65,14 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.ended: list[str] = []
+        """How attempts ended."""
 
     def record(self, about: Object, event: Emit) -> None:
         self.events.append(f"{event.type} {event.reason} {event.message}")
+
+    def record_end(self, attempt: RolloutDuration) -> None:
+        self.ended.append(attempt.completion_status)
 
 
 class RolloutWorld:

@@ -1,0 +1,43 @@
+"""Everything that reconciles in this process, and what it reports."""
+
+from collections.abc import Iterator
+
+from controller.counted import CountedApi
+from controller.events import EventRecorder
+from controller.manager import Manager
+from controller.metrics import CountingRecorder, MeasuredReconciler, Reconciles, controller_info, rollout_samples
+from controller.replicaset.reconciler import setup as setup_replica_sets
+from controller.rollout.cache import Cache
+from controller.rollout.reconciler import RolloutReconciler, rollout_watches
+from controller.rollout.release import Releaser
+from controller.rollout.rules import Rules
+from meshsim.api.kinds import DESTINATION_RULE, ROLLOUT, SERVICE
+from meshsim.kit.clock import Clock
+from meshsim.telemetry.exposition import Sample
+
+
+class Controllers:
+    """Everything that reconciles, and what it reports."""
+
+    def __init__(self, api: CountedApi, clock: Clock, recorder: EventRecorder, rules: Rules) -> None:
+        self.manager = Manager(api, clock)
+        self._api = api
+        self._recorder = CountingRecorder(recorder)
+        cache = Cache(self.manager.informer)
+        self._rollouts = cache.informers[ROLLOUT]
+        self._reconciles = Reconciles(self._rollouts)
+        reconciler = RolloutReconciler(api, cache, clock, self._recorder, rules)
+        measured = MeasuredReconciler(reconciler, clock, self._reconciles)
+        self.manager.add("rollout", measured, rollout_watches(cache))
+        for kind in (SERVICE, DESTINATION_RULE):
+            releaser = Releaser(api, cache, kind)
+            self.manager.add(f"release of {kind.plural}", releaser, releaser.watches())
+        setup_replica_sets(self.manager, api, clock)
+
+    def samples(self) -> Iterator[Sample]:
+        """All series of `/metrics`."""
+        yield from controller_info()
+        yield from rollout_samples(self._rollouts)
+        yield from self._reconciles.samples()
+        yield from self._recorder.samples()
+        yield from self._api.samples()

@@ -1,0 +1,146 @@
+"""The wired controllers over real caches: what they watch, what they give back, what they report."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from controller.controllers import Controllers
+from controller.counted import CountedApi
+from controller.events import EventRecorder
+from controller.rollout.rules import Rules
+from meshsim.api.decode import Object
+from meshsim.api.kinds import POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE, kind_named
+from meshsim.api.meta import Key, key_of
+from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
+from meshsim.kit.timestamps import to_rfc3339
+from meshsim.telemetry.exposition import exposition
+from tests.kits.api import InProcessApi
+from tests.kits.eventually import eventually
+from tests.kits.releases import routed_canary
+from tests.kits.rollout_world import NAMESPACE
+
+pytestmark = pytest.mark.asyncio
+_DEMO = Key(NAMESPACE, "demo")
+
+
+class Cluster:
+    """An API with controllers, and pods that are ready as soon as somebody says so."""
+
+    def __init__(self) -> None:
+        self.api = InProcessApi()
+        counted = CountedApi(self.api)
+        self.controllers = Controllers(counted, self.api.clock, EventRecorder(self.api, self.api.clock), Rules())
+
+    async def apply(self, objects: list[Object]) -> None:
+        for obj in objects:
+            kind = kind_named(obj["apiVersion"], obj["kind"])
+            assert kind is not None
+            obj["metadata"]["namespace"] = NAMESPACE
+            await self.api.create(kind, obj)
+
+    async def ready(self) -> None:
+        """Every pod becomes ready."""
+        condition = {"type": "Ready", "status": "True", "lastTransitionTime": to_rfc3339(self.api.clock.now())}
+        for pod in self.api.store.objects(POD):
+            status = {"status": {"phase": "Running", "conditions": [condition]}}
+            await self.api.patch(POD, key_of(pod), status, subresource="status")
+
+    def phase(self) -> str:
+        rollout = self.api.store.get(ROLLOUT, _DEMO) or {}
+        phase: str = (rollout.get("status") or {}).get("phase", "")
+        return phase
+
+    async def is_healthy(self) -> bool:
+        await self.ready()
+        return self.phase() == "Healthy"
+
+    def selected(self, service: str) -> str:
+        obj = self.api.store.get(SERVICE, Key(NAMESPACE, service))
+        assert obj is not None
+        selected: str = obj["spec"]["selector"].get(HASH_LABEL, "")
+        return selected
+
+    def metrics(self) -> str:
+        return exposition(self.controllers.samples()).decode()
+
+
+@asynccontextmanager
+async def cluster(objects: list[Object]) -> AsyncIterator[Cluster]:
+    running = Cluster()
+    await running.apply(objects)
+    async with running.controllers.manager:
+        await eventually(running.is_healthy)
+        yield running
+
+
+async def test_a_release_goes_through_the_real_caches() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}, {"setWeight": 60}])) as running:
+        await eventually(lambda: running.selected("demo-stable"))
+        first = running.selected("demo-stable")
+        template = {"spec": {"containers": [{"name": "demo", "image": "demo:v2"}]}}
+        await running.api.patch(ROLLOUT, _DEMO, {"spec": {"template": template}})
+
+        async def moved() -> bool:
+            await running.ready()
+            return running.selected("demo-stable") not in ("", first) and running.phase() == "Healthy"
+
+        await eventually(moved)
+
+
+async def test_a_weight_that_somebody_edits_is_set_right_again() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}, {"pause": {}}])) as running:
+        await eventually(lambda: running.selected("demo-stable"))
+        virtual_service = await running.api.get(VIRTUAL_SERVICE, _DEMO)
+        for item, weight in zip(virtual_service["spec"]["http"][0]["route"], (70, 30), strict=True):
+            item["weight"] = weight
+        await running.api.replace(VIRTUAL_SERVICE, virtual_service)
+
+        def is_right() -> bool:
+            route = (running.api.store.get(VIRTUAL_SERVICE, _DEMO) or {})["spec"]["http"][0]["route"]
+            return [item["weight"] for item in route] == [100, 0]
+
+        await eventually(is_right)
+
+
+async def test_services_of_a_rollout_that_is_gone_are_given_back() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}])) as running:
+        await eventually(lambda: running.selected("demo-canary"))
+        await running.api.delete(ROLLOUT, _DEMO)
+
+        def is_released() -> bool:
+            service = running.api.store.get(SERVICE, Key(NAMESPACE, "demo-canary")) or {}
+            annotations = service["metadata"].get("annotations") or {}
+            return service["spec"]["selector"] == {"app": "demo"} and MANAGED_BY_ANNOTATION not in annotations
+
+        await eventually(is_released)
+
+
+async def test_metrics_have_argos_names_and_labels() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}])) as running:
+        text = running.metrics()
+
+    labels = 'namespace="default",name="demo"'
+    assert f'rollout_info{{{labels},strategy="canary",traffic_router="Istio",phase="Completed"}} 1' in text
+    assert f"rollout_info_replicas_available{{{labels}}} 5" in text
+    assert f'rollout_reconcile_bucket{{{labels},le="0.01"}}' in text
+    assert f'rollout_events_total{{{labels},type="Normal",reason="RolloutCompleted"}} 1' in text
+    assert 'rollout_duration_seconds_count{status="Promoted"} 1' in text
+    assert 'kind="replicasets",namespace="default",name="",verb="Create",status_code="201"' not in text
+    assert 'verb="Create",status_code="201"} 1' in text
+    assert "_total_total" not in text
+
+
+async def test_a_rollout_that_is_gone_is_no_longer_reported() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}])) as running:
+        await running.api.delete(ROLLOUT, _DEMO)
+        await eventually(lambda: 'name="demo",le=' not in running.metrics())
+
+
+async def test_pods_of_the_stable_version_that_die_are_replaced_and_the_rollout_says_so_meanwhile() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}])) as running:
+        for pod in running.api.store.objects(POD):
+            await running.api.delete(POD, key_of(pod), grace_s=0)
+        await eventually(lambda: running.phase() == "Progressing")
+        await eventually(running.is_healthy)
+        assert len(running.api.store.objects(REPLICA_SET)) == 1

@@ -186,14 +186,15 @@ def read_mesh_files(paths: Iterable[Path]) -> MeshObjects:
 
     Raises InvalidManifestError naming file:line:column, or StartError for a file that cannot be read.
     """
+    return read_mesh_texts((_text_of(path), str(path)) for path in paths)
+
+
+def read_mesh_texts(texts: Iterable[tuple[str, str]]) -> MeshObjects:
+    """The same for texts, each with the name of its file. Raises InvalidManifestError."""
     by_kind: dict[Kind, list[HasMeta]] = {}
     order = 0
-    for path in paths:
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StartError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-        for document in read_documents(text, str(path)):
+    for text, file in texts:
+        for document in read_documents(text, file):
             kind = kind_named(str(document.value.get("apiVersion")), str(document.value.get("kind")), _TYPES)
             if kind is None:
                 continue
@@ -204,6 +205,13 @@ def read_mesh_files(paths: Iterable[Path]) -> MeshObjects:
             by_kind.setdefault(kind, []).append(_aged(typed, order))
             order += 1
     return mesh_objects(by_kind)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _aged(obj: Any, order: int) -> HasMeta:

@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 
 from tests.conformance import (
     validation_argo,
+    vectors_conditions,
     vectors_hashes,
     vectors_mesh,
     vectors_phases,
@@ -35,6 +36,8 @@ RECORDINGS: Final = (
     "cli_get_rollout",
     "cli_list",
     "cli_lint",
+    "expr",
+    "expr_generated",
 )
 
 CasesOf = Callable[[Mapping[str, Any]], Iterator[Case]]
@@ -50,6 +53,8 @@ _BY_TITLE: Final[Mapping[str, CasesOf]] = {
     "kubectl argo rollouts get": vectors_plugin.get_cases,
     "list rollouts": vectors_plugin.list_cases,
     "lint:": vectors_plugin.lint_cases,
+    "Expression evaluation": vectors_conditions.tested_cases,
+    "expr conditions": vectors_conditions.generated_cases,
 }
 
 

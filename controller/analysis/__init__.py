@@ -1,0 +1,1 @@
+"""Analysis runs: measurements are taken, judged and summed up to a verdict."""

@@ -106,7 +106,7 @@ class Play:
             self._failed.set_exception(error)
 
     async def _play(self, mesh: Supervisor) -> Closing:
-        addresses = await mesh.ready(_UP)
+        addresses = await self._mesh_serves(mesh)
         self._observer.release = replace(self._observer.release, traffic_url=addresses["traffic"])
         self._note(f"traffic {addresses['traffic']} (Host: {NAME}), dashboard {addresses['dashboard']}")
         self._cluster_clock = clock_of_api(addresses["kubeconfig"])
@@ -123,6 +123,14 @@ class Play:
             counted = await meters.proxy_counts()
             healthy_at_s, gone_at_s = await self._release(addresses, tasks)
             return self._closing(await meters.proxy_counts(), counted, healthy_at_s, gone_at_s)
+
+    @staticmethod
+    async def _mesh_serves(mesh: Supervisor) -> Mapping[str, str]:
+        try:
+            async with asyncio.timeout(_START_S):
+                return await mesh.ready(_UP)
+        except TimeoutError:
+            raise DeadlineError(f"the mesh does not serve after {_START_S:g} s") from None
 
     async def _old_version_serves(self, meters: Meters) -> None:
         self._observer.doing = f"waiting until {_OLD} serves"

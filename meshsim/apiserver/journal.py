@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from meshsim.api.decode import Object, read_json, write_json
+from meshsim.api.decode import FieldError, Object, read_json, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import key_of
 from meshsim.apiserver.store import Event
@@ -48,6 +48,7 @@ class Journal:
         self._tasks = TaskOwner(on_failure=lambda _, error: _log.error("the journal cannot be written: %s", error))
         self._flush: asyncio.Task[None] | None = None
         path = directory / "objects.db"
+        self._path = path
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
@@ -57,8 +58,11 @@ class Journal:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_SCHEMA)
+            (state,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise StartError(f"the data directory {directory} cannot be used: {error}") from error
+        if state != "ok":
+            raise StartError(f"{path} is damaged ({state}): move it away to start with an empty one")
 
     @property
     def first_version(self) -> int:
@@ -67,9 +71,12 @@ class Journal:
         return int(version) + _VERSIONS_IN_FLIGHT if version else 0
 
     def load(self) -> Iterator[tuple[str, Object]]:
-        """Every object, with the resource name of its kind."""
-        for resource, value in self._database.execute("SELECT resource, value FROM objects"):
-            yield resource, read_json(value)
+        """Every object, with the resource name of its kind. Raises StartError for one that cannot be read."""
+        for resource, name, value in self._database.execute("SELECT resource, name, value FROM objects"):
+            try:
+                yield resource, read_json(value)
+            except (FieldError, UnicodeDecodeError) as error:
+                raise StartError(f'{self._path} is damaged: {resource} "{name}" cannot be read: {error}') from error
 
     def log(self, kind: Kind, event: Event) -> None:
         """Take in a commit, to be written with the next group."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from meshsim.api.decode import Object, write_json
 from meshsim.apiserver import query, refusals
 from meshsim.apiserver.about import About, json_answer
+from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.apply import Applying
 from meshsim.apiserver.bodies import MAX_BODY_BYTES, read_body
 from meshsim.apiserver.deletion import DeleteOptions
@@ -97,12 +98,14 @@ class Rest:
         return _answer(representation.list(page_of(items, version, query.limit(asked), asked.get("continue", ""))))
 
     async def _create(self, request: web.Request, target: Target) -> Answer:
-        body, write = await read_body(request), _Write(request, target)
+        write = _Write(request, target)
+        body = await read_body(request, strictly=write.options.validation is FieldValidation.STRICT)
         obj = self._registry.create(target.kind, target.namespace or "", body, write.options)
         return await self._written(write, obj, 201)
 
     async def _replace(self, request: web.Request, target: Target) -> Answer:
-        body, write = await read_body(request), _Write(request, target)
+        write = _Write(request, target)
+        body = await read_body(request, strictly=write.options.validation is FieldValidation.STRICT)
         return await self._written(write, self._registry.replace(target.kind, target.key, body, write.options))
 
     async def _patch(self, request: web.Request, target: Target) -> Answer:
@@ -112,7 +115,8 @@ class Rest:
                 f"the body of the request was in an unknown format - accepted media types include: {accepted}"
             )
         how = PatchType(request.content_type)
-        body, write = await read_body(request), _Write(request, target)
+        write = _Write(request, target)
+        body = await read_body(request, strictly=write.options.validation is FieldValidation.STRICT)
         if how is PatchType.APPLY:
             return await self._apply(write, body)
         return await self._written(write, self._registry.patch(target.kind, target.key, body, how, write.options))

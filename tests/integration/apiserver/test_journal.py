@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -87,3 +88,27 @@ async def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
             stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "data", tmp_path / "data/objects.db")
         ]
     assert modes == [0, 0]
+
+
+async def test_a_damaged_journal_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    async with client_of_a_server_over(tmp_path) as api:
+        for number in range(200):
+            await api.create(CONFIG_MAP, config_map(f"c{number}", data={"k": "v" * 200}))
+    path = tmp_path / "objects.db"
+    damaged = bytearray(path.read_bytes())
+    for at in range(8192, len(damaged), 4096):
+        damaged[at : at + 64] = b"\xff" * 64
+    path.write_bytes(damaged)
+    with pytest.raises(StartError, match=r"objects\.db is damaged|cannot be used: database disk image is malformed"):
+        await enter(tmp_path)
+    assert path.read_bytes() == damaged
+
+
+async def test_an_object_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    async with client_of_a_server_over(tmp_path) as api:
+        await api.create(CONFIG_MAP, config_map())
+    with sqlite3.connect(tmp_path / "objects.db") as database:
+        database.execute("UPDATE objects SET value = '{' WHERE name = 'settings'")
+    database.close()
+    with pytest.raises(StartError, match='is damaged: configmaps "settings" cannot be read'):
+        await enter(tmp_path)

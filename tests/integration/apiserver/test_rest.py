@@ -145,6 +145,28 @@ async def test_a_hostile_body_is_refused_and_the_server_goes_on(
         assert reply.status == 200
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_a_form_that_any_web_page_can_send_is_refused(http: aiohttp.ClientSession, content_type: str) -> None:
+    body = json.dumps(config_map())
+    async with http.post(CONFIG_MAPS, data=body, headers={"Content-Type": content_type}) as reply:
+        assert await status_of(reply) == (415, "UnsupportedMediaType")
+
+
+async def test_a_field_that_stands_twice_is_an_error_to_who_wants_to_know(http: aiohttp.ClientSession) -> None:
+    body = b'{"metadata":{"name":"a"},"data":{"k":"1","k":"2"}}'
+    headers = {"Content-Type": "application/json"}
+    async with http.post(f"{CONFIG_MAPS}?fieldValidation=Strict", data=body, headers=headers) as reply:
+        assert 'strict decoding error: duplicate field "k"' in (await reply.json())["message"]
+    async with http.post(CONFIG_MAPS, data=body, headers=headers) as reply:
+        assert reply.status == 201
+
+
+async def test_yaml_that_would_keep_the_server_busy_is_refused(http: aiohttp.ClientSession) -> None:
+    body = io.BytesIO(b"data: {" + b"a: {b: c}, " * 40_000 + b"}")
+    async with http.post(CONFIG_MAPS, data=body, headers={"Content-Type": "application/yaml"}) as reply:
+        assert (await status_of(reply))[0] == 413
+
+
 async def test_a_patch_of_an_unknown_type_is_refused(api: HttpApi, http: aiohttp.ClientSession) -> None:
     await api.create(CONFIG_MAP, config_map())
     async with http.patch(f"{CONFIG_MAPS}/settings", json={}) as reply:

@@ -44,6 +44,15 @@ def test_a_demo_releases_v2_without_a_failed_request_and_reports_weight_against_
     assert "step 8/9 pause 60s (3s here)" in ran.err
 
 
+def test_a_release_that_takes_too_long_ends_with_1_and_says_where_it_stands(tmp_path: Path) -> None:
+    ran = meshsim("demo", "--timeout", "1s", "-o", "json", environment={"XDG_STATE_HOME": str(tmp_path)})
+    assert ran.code == 1, ran.err
+    report = json.loads(ran.out)
+    assert (report["phase"], report["failed"]) == ("Paused", 0)
+    assert "the rollout is Paused, not Healthy" in report["problems"]
+    assert report["old_pods_gone_after_s"] is None
+
+
 class _Terminal:
     """A demo on a terminal of its own."""
 

@@ -96,7 +96,7 @@ def closing_table(closing: Closing) -> Table:
     """The rows, for people."""
     table = Table(box=None, header_style=_DIM, padding=(0, 3, 0, 0))
     table.add_column("STEP")
-    for name in ("WEIGHT", "OBSERVED", "99.9 % BAND", "REQUESTS", "SPREAD"):
+    for name in ("WEIGHT", "OBSERVED", "99.9% BAND", "REQUESTS", "SPREAD"):
         table.add_column(name, justify="right")
     table.add_column("")
     for one in closing.steps:
@@ -125,6 +125,8 @@ def closing_lines(closing: Closing) -> Sequence[Text]:
     pods = ", ".join(f"{count} {version}" for version, count in closing.pods.items()) or "none"
     gone = closing.old_pods_gone_after_s
     lines = [
+        Text("spread: about 1 for independent draws, near 0 for a round robin", style=_DIM),
+        Text(),
         Text(f"{closing.requests:,} requests, {closing.failed} failed{hidden}"),
         Text(f"pods left: {pods}" + ("" if gone is None else f", the last old one {gone:.1f} s after Healthy")),
     ]

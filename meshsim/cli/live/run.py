@@ -46,7 +46,7 @@ def run_demo(wishes: Wishes, showing: Showing) -> int:
     if closing.is_good:
         talk.out(f"\nYour turn: meshsim up -f {wishes.example}", highlight=False)
     if recorder is not None and showing.record is not None:
-        recorder.save(showing.record, Group("$ meshsim demo", "", closing_table(closing), "", *closing_lines(closing)))
+        recorder.save(showing.record, Group("$ meshsim demo", "", closing_table(closing), *closing_lines(closing)))
     return ExitCode.DONE if closing.is_good else ExitCode.FAILED
 
 
@@ -73,4 +73,4 @@ def _report(closing: Closing, form: str) -> None:
             sys.stdout.write(yaml.safe_dump(msgspec.to_builtins(closing), sort_keys=False))
         case _:
             out = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False)
-            out.print(closing_table(closing), "", *closing_lines(closing), sep="\n")
+            out.print(closing_table(closing), *closing_lines(closing), sep="\n")

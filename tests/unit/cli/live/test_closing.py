@@ -74,10 +74,12 @@ def test_each_problem_is_one_sentence(seen: Seen | None, failed: int, problem: s
 
 def test_the_table_sets_weight_against_observed_share() -> None:
     header, row, *rest = _printed(_closing()).splitlines()
-    assert header.split() == ["STEP", "WEIGHT", "OBSERVED", "99.9", "%", "BAND", "REQUESTS", "SPREAD"]
+    assert header.split() == ["STEP", "WEIGHT", "OBSERVED", "99.9%", "BAND", "REQUESTS", "SPREAD"]
     assert row.split()[:5] == ["5", "pause", "60s", "v2", "34%"]
     assert "✔ as configured" in row
     assert rest == [
+        "spread: about 1 for independent draws, near 0 for a round robin",
+        "",
         "6,000 requests, 0 failed, sent to pods 6,000 times: no retry hid a failure",
         "pods left: 6 v2, the last old one 1.2 s after Healthy",
         "✔ Healthy, in 29 s",

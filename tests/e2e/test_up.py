@@ -168,7 +168,7 @@ def test_a_manifest_that_the_api_refuses_is_named_with_its_place_and_nothing_is_
 
 
 def test_a_reopened_data_directory_goes_on_where_it_was(tmp_path: Path) -> None:
-    data = ("--data-dir", str(tmp_path / "data"), "--speed", "40")
+    data = ("--data-dir", str(tmp_path / "data"), "--speed", "60")
     with mesh(tmp_path / "first", *data) as up:
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=20)
         up.cli("set", "image", "my-app", "my-app=my-app:v2")

@@ -42,6 +42,9 @@ e2e: $(DEV) ## the tests that start every process
 test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
 	@$(BIN)/pytest -m compose
 
+bench-controller: $(DEV) ## two thousand rollouts: start, rest, reaction
+	@$(BIN)/python -m tests.bench.controller
+
 fix: $(DEV) ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
@@ -56,4 +59,4 @@ lock: $(DEV) ## pin the newest versions
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-compose fix wheel lock clean
+.PHONY: help setup demo test check e2e test-compose bench-controller fix wheel lock clean

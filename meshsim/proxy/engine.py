@@ -100,6 +100,17 @@ class Engine:
             connection.drain()
         self.connection_closed()
 
+    def close(self) -> None:
+        """End everything at once: connections on both sides, and what waits."""
+        for connection in list(self.connections):
+            connection.abort()
+        for cluster in self.clusters.values():
+            cluster.retire()
+        queues = [self.idle_timeouts, self.lingering, *self._response_timeouts.values()]
+        for queue in [*queues, *self._per_try_timeouts.values(), self.header_timeouts, self.body_timeouts]:
+            if queue is not None:
+                queue.close()
+
     def connection_closed(self) -> None:
         """A client connection is gone; the last one ends a drain."""
         if self.is_draining and not self.connections:

@@ -130,10 +130,7 @@ class ProxyServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.settings.drain_timeout_s):
                 await engine.drained.wait()
-        for connection in list(engine.connections):
-            connection.abort()
-        for cluster in engine.clusters.values():
-            cluster.retire()
+        engine.close()
 
 
 async def _live_once(configured: Callable[[], Awaitable[None]], admin: Admin) -> None:

@@ -1,6 +1,7 @@
 """Choosing, ejecting and limiting hosts."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_new_host_warms_up() -> None:
     assert set(_picked({"simple": "ROUND_ROBIN", "warmup": {"duration": "100s"}}, warm, 10).values()) == {5}
 
 
-def _key(policy: dict[str, object], **about: object) -> int | None:
+def _key(policy: Mapping[str, object], **about: object) -> int | None:
     compiled = compile_hash(decode(ConsistentHash, policy))
     assert compiled is not None
     return compiled.key(request(**about))  # type: ignore[arg-type]

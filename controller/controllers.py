@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from controller.counted import CountedApi
+from controller.deployment.reconciler import setup as setup_deployments
 from controller.events import EventRecorder
 from controller.manager import Manager
 from controller.metrics import CountingRecorder, MeasuredReconciler, Reconciles, controller_info, rollout_samples
@@ -33,6 +34,7 @@ class Controllers:
             releaser = Releaser(api, cache, kind)
             self.manager.add(f"release of {kind.plural}", releaser, releaser.watches())
         setup_replica_sets(self.manager, api, clock)
+        setup_deployments(self.manager, api, clock)
 
     def samples(self) -> Iterator[Sample]:
         """All series of `/metrics`."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from meshsim.api.core import Pod, ReplicaSet, ReplicaSetStatus
 from meshsim.api.meta import Condition
 from meshsim.kit.timestamps import from_rfc3339, to_rfc3339
@@ -79,14 +81,7 @@ def with_failure(status: ReplicaSetStatus, seen: Sequence[Condition], message: s
             type=REPLICA_FAILURE, status="True", reason="FailedCreate", message=message, last_transition_time=since
         )
         conditions = (*others, failure)
-    return ReplicaSetStatus(
-        replicas=status.replicas,
-        fully_labeled_replicas=status.fully_labeled_replicas,
-        ready_replicas=status.ready_replicas,
-        available_replicas=status.available_replicas,
-        observed_generation=status.observed_generation,
-        conditions=conditions,
-    )
+    return msgspec.structs.replace(status, conditions=conditions)
 
 
 def _status(replica_set: ReplicaSet, pods: Sequence[Pod], now: float) -> tuple[ReplicaSetStatus, float | None]:

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from meshsim.api.core import Container, Pod
 from meshsim.api.decode import Object, encode
 from meshsim.api.meta import Condition
@@ -104,8 +106,8 @@ def _conditions(pod: Pod, states: Mapping[str, ContainerState], phase: str, now:
     own = (
         Condition(type="PodReadyToStartContainers", status="False" if phase == "Pending" else "True"),
         Condition(type="Initialized", status="True"),
-        _named("Ready", ready),
-        _named("ContainersReady", containers_ready),
+        msgspec.structs.replace(ready, type="Ready"),
+        containers_ready,
         Condition(type="PodScheduled", status="True"),
     )
     before = {condition.type: condition for condition in pod.status.conditions}
@@ -116,12 +118,14 @@ def _conditions(pod: Pod, states: Mapping[str, ContainerState], phase: str, now:
 
 def _containers_ready(states: Mapping[str, ContainerState], phase: str) -> Condition:
     if phase in ("Succeeded", "Failed"):
-        return Condition(type="", status="False", reason="PodCompleted" if phase == "Succeeded" else "PodFailed")
+        return Condition(
+            type="ContainersReady", status="False", reason="PodCompleted" if phase == "Succeeded" else "PodFailed"
+        )
     unready = " ".join(sorted(name for name, state in states.items() if not state.ready))
     if not unready:
-        return Condition(type="", status="True")
+        return Condition(type="ContainersReady", status="True")
     message = f"containers with unready status: [{unready}]"
-    return Condition(type="", status="False", reason="ContainersNotReady", message=message)
+    return Condition(type="ContainersReady", status="False", reason="ContainersNotReady", message=message)
 
 
 def _ready(pod: Pod) -> Condition:
@@ -135,23 +139,14 @@ def _ready(pod: Pod) -> Condition:
         elif status != "True":
             problems.append(f'the status of pod readiness gate "{gate.condition_type}" is not "True", but {status}')
     if not problems:
-        return Condition(type="", status="True")
-    return Condition(type="", status="False", reason="ReadinessGatesNotReady", message=", ".join(problems))
-
-
-def _named(name: str, condition: Condition) -> Condition:
-    return Condition(type=name, status=condition.status, reason=condition.reason, message=condition.message)
+        return Condition(type="Ready", status="True")
+    return Condition(type="Ready", status="False", reason="ReadinessGatesNotReady", message=", ".join(problems))
 
 
 def _stamped(condition: Condition, before: Condition | None, now: float) -> Condition:
     unchanged = before is not None and before.status == condition.status
-    return Condition(
-        type=condition.type,
-        status=condition.status,
-        reason=condition.reason,
-        message=condition.message,
-        last_transition_time=before.last_transition_time if before is not None and unchanged else to_rfc3339(now),
-    )
+    since = before.last_transition_time if before is not None and unchanged else to_rfc3339(now)
+    return msgspec.structs.replace(condition, last_transition_time=since)
 
 
 def _container_status(pod: Pod, container: Container, state: ContainerState) -> Object:

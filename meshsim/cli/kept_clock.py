@@ -1,5 +1,6 @@
 """The clock of a data directory: a reopened one goes on from its own time, unless that was real time all along."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,9 @@ from meshsim.kit.errors import StartError
 
 _FILE: Final = "clock.json"
 _REAL_TIME_WITHIN_S: Final = 1.0
+_EVERY_S: Final = 2.0
+_WRITE_S: Final = 0.5
+"""Left for a note to be written."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -34,8 +38,23 @@ def open_clock(data_dir: Path | None, speed: float) -> ClockEpoch:
     return start_epoch(speed, None if was_real_time else kept.shown)
 
 
-def keep_clock(data_dir: Path, clock: ScaledClock) -> None:
-    """Note what the clock shows now. Raises OSError."""
+async def keep_clock(data_dir: Path, clock: ScaledClock) -> None:
+    """Note what the clock shows, until cancelled; the last note is exact. Raises OSError.
+
+    The others run ahead, so that a clock never goes back, even when this process is killed.
+    """
+    wall = LoopClock()
+    try:
+        while True:
+            await asyncio.to_thread(note_clock, data_dir, clock, _EVERY_S)
+            await wall.sleep(_EVERY_S - _WRITE_S)
+    finally:
+        await asyncio.to_thread(note_clock, data_dir, clock)
+
+
+def note_clock(data_dir: Path, clock: ScaledClock, ahead_s: float = 0.0) -> None:
+    """Note what the clock will show in so many real seconds. Raises OSError."""
+    kept = _Kept(LoopClock().now() + ahead_s, clock.now() + ahead_s * clock.epoch.speed)
     new = data_dir / f".{_FILE}"
-    new.write_bytes(msgspec.json.encode(_Kept(LoopClock().now(), clock.now())))
+    new.write_bytes(msgspec.json.encode(kept))
     new.replace(data_dir / _FILE)

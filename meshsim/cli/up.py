@@ -28,8 +28,6 @@ from meshsim.kit.tasks import TaskOwner
 
 T = TypeVar("T")
 
-_KEEP_CLOCK_EVERY_S: Final = 2.0
-
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_file_flag(parser, required=False)
@@ -108,17 +106,19 @@ class _Up:
             loop.add_reader(lifeline_fd, stopping.set)
         async with TaskOwner() as tasks, Supervisor(self._topology.processes(), say) as supervisor:
             stop = tasks.start(stopping.wait(), "stop")
-            serve = tasks.start(self._serve(supervisor, ready_fd), "serve")
-            await asyncio.wait([stop, serve, supervisor.failed], return_when=asyncio.FIRST_COMPLETED)
+            start = tasks.start(self._start(supervisor, ready_fd), "start")
+            tasks.start(self._keep_clock(), "clock")
+            await asyncio.wait([stop, start, supervisor.failed], return_when=asyncio.FIRST_COMPLETED)
+            if start.done() and not stop.done():
+                start.result()
+                await asyncio.wait([stop, supervisor.failed], return_when=asyncio.FIRST_COMPLETED)
             if stop.done():
                 say("stopping")
-            elif supervisor.failed.done():
-                supervisor.failed.result()
             else:
-                serve.result()
+                supervisor.failed.result()
 
-    async def _serve(self, supervisor: Supervisor, ready_fd: int | None) -> None:
-        """Everything from the first process to the end, which is cancellation."""
+    async def _start(self, supervisor: Supervisor, ready_fd: int | None) -> None:
+        """Apply the manifests and wait until every plane serves."""
         # Imported here, while the planes start: it takes them as long.
         from meshsim.client.http import HttpApi  # noqa: PLC0415
 
@@ -127,7 +127,6 @@ class _Up:
             await apply_at_start(api, self._manifests)
         told = [await supervisor.ready(process.name) for process in self._topology.processes()]
         self._announce({name for addresses in told for name, address in addresses.items() if address}, ready_fd)
-        await self._keep_clock()
 
     def _announce(self, served: Set[str], ready_fd: int | None) -> None:
         url = self._topology.url
@@ -148,11 +147,9 @@ class _Up:
                 pipe.write(json.dumps(addresses) + "\n")
 
     async def _keep_clock(self) -> None:
-        data_dir, clock, wall = self._topology.data_dir, ScaledClock(self._epoch), LoopClock()
-        while True:
-            if data_dir is not None:
-                await asyncio.to_thread(keep_clock, data_dir, clock)
-            await wall.sleep(_KEEP_CLOCK_EVERY_S)
+        data_dir, clock = self._topology.data_dir, ScaledClock(self._epoch)
+        if data_dir is not None:
+            await keep_clock(data_dir, clock)
 
 
 async def apply_at_start(api: Api, manifests: Sequence[Manifest]) -> None:

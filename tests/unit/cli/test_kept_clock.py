@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from meshsim.cli.kept_clock import keep_clock, open_clock
+from meshsim.cli.kept_clock import keep_clock, note_clock, open_clock
 from meshsim.kit.clock import LoopClock, ScaledClock, start_epoch
 from meshsim.kit.errors import StartError
+from meshsim.kit.tasks import TaskOwner
+from tests.kits.eventually import eventually
 
 A_YEAR_S = 365 * 86400
 
@@ -19,12 +21,27 @@ def test_without_a_directory_it_shows_real_time_at_first() -> None:
 
 def test_a_reopened_directory_goes_on_from_its_own_time(tmp_path: Path) -> None:
     ahead = LoopClock().now() + A_YEAR_S
-    keep_clock(tmp_path, ScaledClock(start_epoch(20.0, ahead)))
+    note_clock(tmp_path, ScaledClock(start_epoch(20.0, ahead)))
     assert open_clock(tmp_path, 5.0).shown == pytest.approx(ahead, abs=100)
 
 
+def test_a_clock_never_goes_back_even_when_its_keeper_is_killed(tmp_path: Path) -> None:
+    clock = ScaledClock(start_epoch(20.0, LoopClock().now() + A_YEAR_S))
+    note_clock(tmp_path, clock, ahead_s=2.0)
+    assert open_clock(tmp_path, 1.0).shown >= clock.now()
+
+
+@pytest.mark.asyncio
+async def test_the_note_of_a_keeper_that_ends_is_exact(tmp_path: Path) -> None:
+    clock = ScaledClock(start_epoch(1000.0, LoopClock().now() + A_YEAR_S))
+    async with TaskOwner() as tasks:
+        tasks.start(keep_clock(tmp_path, clock), "keeper")
+        await eventually((tmp_path / "clock.json").exists)
+    assert open_clock(tmp_path, 1.0).shown == pytest.approx(clock.now(), abs=500)
+
+
 def test_a_directory_that_ran_on_real_time_goes_on_with_it(tmp_path: Path) -> None:
-    keep_clock(tmp_path, ScaledClock(start_epoch()))
+    note_clock(tmp_path, ScaledClock(start_epoch()))
     epoch = open_clock(tmp_path, 1.0)
     assert epoch.shown == epoch.real
 

@@ -60,10 +60,7 @@ class Downstream(asyncio.Protocol):
             self.abort()
             return
         engine.connections.add(self)
-        if engine.header_timeouts is not None:
-            engine.header_timeouts.start(self, engine.now())
-        else:
-            engine.idle_timeouts.start(self, engine.now())
+        engine.idle_timeouts.start(self, engine.now())
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._is_closing = True
@@ -265,12 +262,15 @@ class Downstream(asyncio.Protocol):
 
     def exchange_over(self) -> None:
         """The response is written: go on with the next request, or close."""
-        self._exchange = None
+        exchange, self._exchange = self._exchange, None
         self._decoder = None
         if self._is_closing:
             return
         if not self.keeps_alive or self._tunnels:
-            self._linger()
+            if exchange is not None and exchange.request_done and not self._held:
+                self.close()
+            else:
+                self._linger()
             return
         if self._held:
             # On the loop's next turn, so that a long pipeline doesn't nest.

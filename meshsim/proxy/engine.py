@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import FieldsMemo, read_request_fields, read_response_fields
@@ -106,8 +106,9 @@ class Engine:
             connection.abort()
         for cluster in self.clusters.values():
             cluster.retire()
-        queues = [self.idle_timeouts, self.lingering, *self._response_timeouts.values()]
-        for queue in [*queues, *self._per_try_timeouts.values(), self.header_timeouts, self.body_timeouts]:
+        queues: list[TimeoutQueue[Any] | None] = [self.idle_timeouts, self.lingering]
+        queues += [self.header_timeouts, self.body_timeouts]
+        for queue in (*queues, *self._response_timeouts.values(), *self._per_try_timeouts.values()):
             if queue is not None:
                 queue.close()
 

@@ -25,7 +25,8 @@ _CLOSE: Final = b"connection: close\r\n"
 def plain_request_head(exchange: ExchangeState, tail: bytes) -> bytes:
     """The head of a first attempt to which nothing is done: slices of what the client sent."""
     section = request_section(exchange.fields, is_gateway=exchange.is_gateway)
-    exchange.request_id = request_id = section.request_id or exchange.engine.request_ids.next()
+    request_id = exchange.request_id or section.request_id or exchange.engine.request_ids.next()
+    exchange.request_id = request_id
     request = exchange.request
     return b"".join(
         (

@@ -75,13 +75,13 @@ async def test_a_body_that_ends_with_its_connection_is_chunked_and_the_client_st
 @pytest.mark.parametrize(("method", "status"), [("HEAD", b"200 OK"), ("GET", b"204 No Content"), ("GET", b"304 X")])
 async def test_responses_without_a_body_are_followed_by_the_next(method: str, status: bytes) -> None:
     bare = b"HTTP/1.1 " + status + (b"\r\ncontent-length: 3" if method == "HEAD" else b"") + b"\r\n\r\n"
-    async with Upstream(lambda received: bare if "/bare" in received.head else ok()) as upstream:
-        async with proxying(app(upstream)) as proxy:
-            client = await proxy.client()
-            reply = await client.ask("/bare", method=method)
-            assert reply.status == int(status[:3])
-            assert reply.headers.get("content-length") == ("3" if method == "HEAD" else None)
-            assert (await client.ask()).body == b"ok"
+    behaviour = lambda received: bare if "/bare" in received.head else ok()  # noqa: E731
+    async with Upstream(behaviour) as upstream, proxying(app(upstream)) as proxy:
+        client = await proxy.client()
+        reply = await client.ask("/bare", method=method)
+        assert reply.status == int(status[:3])
+        assert reply.headers.get("content-length") == ("3" if method == "HEAD" else None)
+        assert (await client.ask()).body == b"ok"
 
 
 async def test_a_large_body_streams_both_ways() -> None:

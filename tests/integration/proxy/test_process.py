@@ -1,0 +1,226 @@
+"""`python -m meshsim.proxy` as a process: its files, flags, pages, log and end."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from meshsim.kit.errors import ExitCode
+from tests.kits.dataplane import app, vs
+from tests.kits.eventually import eventually_blocking
+from tests.kits.processes import REPOSITORY, Served, serving
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+_FREE = ("--port", "0", "--admin-port", "0", "--stats-port", "0")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(0.4)
+        body = b"hello"
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _upstream() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _get(address: str, path: str = "/", host: str = "app.test", method: str = "GET") -> tuple[int, str]:
+    asked = urllib.request.Request(f"http://{address}{path}", headers={"Host": host}, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def _rule(prefix: str) -> str:
+    match = f"match: [{{uri: {{prefix: {prefix}}}}}]"
+    return vs(f"  - name: only\n    {match}\n    route: [{{destination: {{host: app.test}}}}]\n")
+
+
+def _write(path: Path, *texts: str) -> None:
+    path.write_text("\n---\n".join(texts))
+
+
+@contextmanager
+def _proxy(folder: Path, *arguments: str, stderr: int | None = None) -> Iterator[Served]:
+    with serving("meshsim.proxy", "-f", str(folder), *_FREE, *arguments, stderr=stderr) as served:
+        yield served
+
+
+def test_files_are_followed_and_a_broken_edit_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "a-services.yaml", app(port))
+        _write(tmp_path / "b-routes.yaml", _rule("/one"))
+        with _proxy(tmp_path, "--role", "sidecar", stderr=subprocess.PIPE) as served:
+            traffic = served.addresses["traffic"]
+            assert _get(traffic, "/one")[0] == 200
+            assert _get(traffic, "/two")[0] == 404
+            _write(tmp_path / "b-routes.yaml", _rule("/two"))
+            eventually_blocking(lambda: _get(traffic, "/two")[0] == 200)
+            assert _get(traffic, "/one")[0] == 404
+            (tmp_path / "b-routes.yaml").write_text("spec: {http: [{\n")
+            assert served.process.stderr is not None
+            said = served.process.stderr.readline().decode()
+            assert f"{tmp_path / 'b-routes.yaml'}:2:1" in said
+            assert _get(traffic, "/two")[0] == 200
+            _write(tmp_path / "b-routes.yaml", _rule("/three"))
+            eventually_blocking(lambda: _get(traffic, "/three")[0] == 200)
+
+
+def test_the_pages_of_admin_and_metrics(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port, version="v3"), _rule("/"))
+        with _proxy(tmp_path / "mesh.yaml", "--role", "sidecar") as served:
+            admin = served.addresses["admin"]
+            for _ in range(3):
+                assert _get(served.addresses["traffic"]) == (200, "hello")
+            assert _get(admin, "/ready") == (200, "LIVE\n")
+            assert f"outbound|80||app.test::127.0.0.1:{port}::rq_total::3" in _get(admin, "/clusters")[1]
+            dump = json.loads(_get(admin, "/config_dump")[1])
+            kinds = [config["@type"].rpartition(".")[2] for config in dump["configs"]]
+            assert kinds == ["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "RoutesConfigDump"]
+            assert "app.test" in json.dumps(dump["configs"][3])
+            assert json.loads(_get(admin, "/server_info")[1])["state"] == "LIVE"
+            assert _get(admin, "/drain_listeners")[0] == 405
+            metrics = _get(served.addresses["stats"], "/stats/prometheus")[1]
+            assert _get(admin, "/stats/prometheus")[1].count("istio_requests_total{") == 2
+            (counted,) = [
+                line for line in metrics.splitlines() if line.startswith('istio_requests_total{reporter="source"')
+            ]
+            for label in ('destination_version="v3"', 'response_code="200"', 'response_flags="-"',
+                          'destination_service="app.test"', 'request_protocol="http"'):  # fmt: skip
+                assert label in counted
+            assert counted.endswith("} 3")
+            assert 'envoy_cluster_upstream_rq_total{cluster_name="outbound|80||app.test"} 3' in metrics
+            assert "_created" not in metrics
+
+
+def test_drain_listeners_refuses_new_connections_and_finishes_old_ones(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port))
+        with _proxy(tmp_path / "mesh.yaml") as served:
+            host, _, number = served.addresses["traffic"].rpartition(":")
+            assert _get(served.addresses["admin"], "/drain_listeners?graceful", method="POST") == (200, "OK\n")
+            assert _get(served.addresses["admin"], "/ready")[0] == 503
+            with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
+                pass
+
+
+def test_sigterm_lets_a_request_in_flight_finish_and_then_ends(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port))
+        with _proxy(tmp_path / "mesh.yaml") as served:
+            host, _, number = served.addresses["traffic"].rpartition(":")
+            with socket.create_connection((host, int(number)), timeout=10) as client:
+                client.sendall(b"GET /slow HTTP/1.1\r\nhost: app.test\r\n\r\n")
+                time.sleep(0.1)
+                served.process.send_signal(signal.SIGTERM)
+                reply = b""
+                while data := client.recv(4096):
+                    reply += data
+            assert reply.endswith(b"hello")
+            assert b"connection: close" in reply
+            assert served.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_line_of_the_access_log_for_each_exchange(tmp_path: Path, form: str) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port, version="v3"), _rule("/"))
+        free = str(_free_port())
+        with subprocess.Popen(
+            [sys.executable, "-m", "meshsim.proxy", "-f", str(tmp_path), *_FREE[2:], "--port", free, "--role", "sidecar", "--access-log", form],
+            stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
+        ) as process:  # fmt: skip
+            try:
+                eventually_blocking(lambda: _get(f"127.0.0.1:{free}")[0] == 200, within_s=15, ignoring=(OSError,))
+                assert process.stdout is not None
+                line = process.stdout.readline()
+            finally:
+                process.terminate()
+    if form == "json":
+        logged = json.loads(line)
+        assert (logged["response_code"], logged["response_flags"], logged["route_name"]) == (200, "-", "only")
+        assert (logged["upstream_cluster"], logged["upstream_version"]) == ("outbound|80||app.test", "v3")
+        assert logged["upstream_host"] == f"127.0.0.1:{port}"
+        assert logged["requested_server_name"] is None
+    else:
+        assert '"GET / HTTP/1.1" 200 - via_upstream - "-" 0 5' in line
+        assert line.endswith(" - only v3\n")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _fails(*arguments: str) -> tuple[int, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "meshsim.proxy", *arguments],
+        capture_output=True, text=True, timeout=30, check=False, cwd=REPOSITORY,
+    )  # fmt: skip
+    return ran.returncode, ran.stderr
+
+
+def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text("")
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        code, said = _fails("-f", str(tmp_path), *_FREE[2:], "--port", str(port))
+    assert code == ExitCode.CANNOT_START
+    assert said.startswith(f"Error: cannot listen on 127.0.0.1:{port}: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (
+            ("-f", "/nosuch.yaml"),
+            ExitCode.CANNOT_START,
+            "Error: /nosuch.yaml cannot be read: No such file or directory\n",
+        ),
+        (("-f", ".", "--listen", "x"), ExitCode.USAGE, 'Error: --listen "x" is not NUMBER=ADDR:PORT'),
+        (("-f", ".", "--proxy-labels", "x"), ExitCode.USAGE, 'Error: --proxy-labels "x" is not K=V,K=V\n'),
+    ],
+)
+def test_what_cannot_start_says_why_in_one_sentence(arguments: tuple[str, ...], code: int, sentence: str) -> None:
+    found, said = _fails(*arguments, *_FREE)
+    assert (found, said[: len(sentence)]) == (code, sentence)

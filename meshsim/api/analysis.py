@@ -78,6 +78,14 @@ class AnalysisTemplate(Wire, frozen=True):
     spec: AnalysisTemplateSpec = AnalysisTemplateSpec()
 
 
+class TtlStrategy(Wire, frozen=True):
+    """How many seconds after its end a run is deleted, by how it ended."""
+
+    seconds_after_completion: int | None = None
+    seconds_after_failure: int | None = None
+    seconds_after_success: int | None = None
+
+
 class AnalysisRunSpec(Wire, frozen=True):
     """A template with its arguments filled in."""
 
@@ -86,17 +94,78 @@ class AnalysisRunSpec(Wire, frozen=True):
     dry_run: tuple[DryRun, ...] = ()
     measurement_retention: tuple[MeasurementRetention, ...] = ()
     terminate: bool = False
-    ttl_strategy: Object | None = None
+    ttl_strategy: TtlStrategy | None = None
+
+
+class Measurement(Wire, frozen=True):
+    """One reading of a metric. Without `finished_at` it goes on, and is asked about again at `resume_at`."""
+
+    phase: str = ""
+    message: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    value: str = ""
+    metadata: dict[str, str] = {}
+    resume_at: str = ""
+
+    @property
+    def is_in_flight(self) -> bool:
+        """It has begun and not ended."""
+        return not self.finished_at
+
+
+class MetricResult(Wire, frozen=True):
+    """What the measurements of one metric came to. `count` leaves errors out."""
+
+    name: str = ""
+    phase: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    message: str = ""
+    count: int = 0
+    successful: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    error: int = 0
+    consecutive_error: int = 0
+    consecutive_success: int = 0
+    dry_run: bool = False
+    metadata: dict[str, str] = {}
+
+    @property
+    def last(self) -> Measurement | None:
+        """The newest measurement."""
+        return self.measurements[-1] if self.measurements else None
+
+    @property
+    def is_completed(self) -> bool:
+        """Nothing is measured any more."""
+        return self.phase in COMPLETED_PHASES
+
+
+class RunSummary(Wire, frozen=True):
+    """How many metrics there are, and how those that are completed ended."""
+
+    count: int = 0
+    successful: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    error: int = 0
 
 
 class AnalysisRunStatus(Wire, frozen=True):
-    """How the run goes. `metric_results` stay as written."""
+    """How the run goes."""
 
     phase: str = ""
     message: str = ""
     started_at: str = ""
     completed_at: str = ""
-    metric_results: tuple[Object, ...] = ()
+    metric_results: tuple[MetricResult, ...] = ()
+    run_summary: RunSummary = RunSummary()
+    dry_run_summary: RunSummary | None = None
+
+    def result(self, metric: str) -> MetricResult | None:
+        """What a metric's measurements came to, None before the first."""
+        return next((result for result in self.metric_results if result.name == metric), None)
 
 
 class AnalysisRun(Wire, frozen=True):

@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 
 from tests.conformance import (
     validation_argo,
+    vectors_analysis,
     vectors_conditions,
     vectors_hashes,
     vectors_mesh,
@@ -36,6 +37,7 @@ RECORDINGS: Final = (
     "cli_get_rollout",
     "cli_list",
     "cli_lint",
+    "analysis",
     "expr",
     "expr_generated",
 )
@@ -53,6 +55,7 @@ _BY_TITLE: Final[Mapping[str, CasesOf]] = {
     "kubectl argo rollouts get": vectors_plugin.get_cases,
     "list rollouts": vectors_plugin.list_cases,
     "lint:": vectors_plugin.lint_cases,
+    "Analysis assessment": vectors_analysis.cases_of,
     "Expression evaluation": vectors_conditions.tested_cases,
     "expr conditions": vectors_conditions.generated_cases,
 }

@@ -265,10 +265,10 @@ def _run_views(uid: str, runs: Iterable[Object]) -> tuple[RunView, ...]:
 def _run_view(run: AnalysisRun) -> RunView:
     results = run.status.metric_results
     counts = {
-        outcome: sum(int(result.get(outcome) or 0) for result in results)
+        outcome: sum(getattr(result, outcome) for result in results)
         for outcome in ("successful", "failed", "inconclusive", "error")
     }
-    measurements = [one for result in results for one in result.get("measurements") or []]
+    measurements = [one for result in results for one in result.measurements]
     return RunView(
         name=run.metadata.name,
         created=run.metadata.creation_timestamp,
@@ -276,9 +276,9 @@ def _run_view(run: AnalysisRun) -> RunView:
         phase=run.status.phase,
         counts=counts,
         jobs=tuple(
-            JobView(one["metadata"][_JOB_NAME], one.get("startedAt") or "", one.get("phase") or "")
+            JobView(one.metadata[_JOB_NAME], one.started_at, one.phase)
             for one in measurements
-            if _JOB_NAME in (one.get("metadata") or {})
+            if _JOB_NAME in one.metadata
         ),
     )
 

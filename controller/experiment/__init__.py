@@ -1,0 +1,1 @@
+"""Experiments: versions that run side by side for a while, watched by analyses."""

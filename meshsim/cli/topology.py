@@ -1,6 +1,7 @@
 """Which processes make up a mesh on one machine, and where each of them is reached. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -18,18 +19,25 @@ PORTS: Final[dict[str, tuple[str, int, str]]] = {
 }
 """Every address of a mesh: its flag, its usual port, what it is."""
 
+STATS_PATH: Final = "/stats/prometheus"
+
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_PROXY_DRAIN: Final = "1500ms"
+"""Shorter than what a supervisor waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A mesh on one machine; `ports` holds a port for every name in PORTS."""
+    """A mesh on one machine; `ports` holds a port for every name in PORTS, `passed_on` more flags of planes."""
 
     host: str
     ports: dict[str, int]
     clock: str
     seed: int | None = None
     data_dir: Path | None = None
+    has_controller: bool = True
+    """False when somebody else's controller is to run the rollouts."""
+    passed_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def url(self, name: str, path: str = "") -> str:
         """Where one of the addresses is reached from this machine."""
@@ -46,30 +54,24 @@ class Topology:
 
     def processes(self) -> list[ChildSpec]:
         """The processes to start; all at once, for each waits for the API by itself."""
-        shared = ("--host", self.host, "--clock", self.clock)
-        client = (*shared, "--api", self.url("api"))
-        seed = () if self.seed is None else ("--seed", str(self.seed))
         data = () if self.data_dir is None else ("--data-dir", str(self.data_dir))
+        seed = () if self.seed is None else ("--seed", str(self.seed))
+        client = ("--api", self.url("api"))
+        stats = ("--stats", self.url("stats", STATS_PATH))
+        apiserver = (*self._port("api"), *self._port("dashboard", "--dashboard-port"), *stats, *data)
+        stats_and_admin = (*self._port("admin", "--admin-port"), *self._port("stats", "--stats-port"))
+        proxy = (*client, *self._port("traffic"), *stats_and_admin, *seed, "--drain-timeout", _PROXY_DRAIN)
+        controller = [self._process("controller", "controller", (*client, *self._port("controller")))]
         return [
-            ChildSpec(
-                "apiserver",
-                "meshsim.apiserver",
-                (*shared, *self._flag("--port", "api"), *self._flag("--dashboard-port", "dashboard"), *data),
-            ),
-            ChildSpec("controller", "controller", (*client, *self._flag("--port", "controller"))),
-            ChildSpec("node", "meshsim.runtime", (*client, *self._flag("--port", "node"), *seed)),
-            ChildSpec(
-                "proxy",
-                "meshsim.proxy",
-                (
-                    *client,
-                    *self._flag("--port", "traffic"),
-                    *self._flag("--admin-port", "admin"),
-                    *self._flag("--stats-port", "stats"),
-                    *seed,
-                ),
-            ),
+            self._process("apiserver", "meshsim.apiserver", apiserver),
+            *(controller if self.has_controller else ()),
+            self._process("node", "meshsim.runtime", (*client, *self._port("node"), *seed)),
+            self._process("proxy", "meshsim.proxy", proxy),
         ]
 
-    def _flag(self, flag: str, name: str) -> tuple[str, str]:
+    def _process(self, name: str, module: str, own: tuple[str, ...]) -> ChildSpec:
+        passed_on = self.passed_on.get(name, ())
+        return ChildSpec(name, module, ("--host", self.host, "--clock", self.clock, *own, *passed_on))
+
+    def _port(self, name: str, flag: str = "--port") -> tuple[str, str]:
         return flag, str(self.ports[name])

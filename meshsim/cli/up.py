@@ -17,10 +17,11 @@ from meshsim.cli.apply import apply
 from meshsim.cli.command import Command, add_namespace_flag
 from meshsim.cli.kept_clock import keep_clock, open_clock
 from meshsim.cli.manifests import Manifest, add_file_flag, check_admission, read_manifests
+from meshsim.cli.passed_on import add_passed_on_flags, passed_on
 from meshsim.cli.ports import Ports
 from meshsim.cli.running import Running, owned_data_dir, recorded
 from meshsim.cli.supervisor import Supervisor
-from meshsim.cli.topology import PORTS, Topology
+from meshsim.cli.topology import PORTS, STATS_PATH, Topology
 from meshsim.client.api import AlreadyExistsError, Api, UnreachableError
 from meshsim.kit.clock import ClockEpoch, LoopClock, ScaledClock
 from meshsim.kit.errors import ExitCode
@@ -45,6 +46,13 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="repeat the chances of an earlier run")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="keep the objects here (default: in memory)")
+    parser.add_argument(
+        "--controller",
+        choices=["own", "external"],
+        default="own",
+        help="external: start none, somebody else's runs the rollouts (default own)",
+    )
+    add_passed_on_flags(parser)
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lifeline-fd", type=int, help=argparse.SUPPRESS)
 
@@ -78,7 +86,15 @@ def _run(flags: argparse.Namespace) -> int:
         if flags.data_dir is not None:
             stack.enter_context(owned_data_dir(flags.data_dir))
         epoch = open_clock(flags.data_dir, flags.speed)
-        topology = Topology(flags.host, taken, epoch.to_text(), flags.seed, flags.data_dir)
+        topology = Topology(
+            host=flags.host,
+            ports=taken,
+            clock=epoch.to_text(),
+            seed=flags.seed,
+            data_dir=flags.data_dir,
+            has_controller=flags.controller == "own",
+            passed_on=passed_on(flags),
+        )
         record = stack.enter_context(recorded(topology))
         ports.release()
         asyncio.run(_Up(topology, manifests, record, epoch).run(flags.ready_fd, flags.lifeline_fd))
@@ -135,8 +151,8 @@ class _Up:
         say(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
         if "dashboard" in served:
             say(f"dashboard   {url('dashboard')}")
-        metrics = (url("stats", "/stats/prometheus"), url("controller", "/metrics"), url("node", "/metrics"))
-        say(f"metrics     {'  '.join(metrics)}")
+        controller = [url("controller", "/metrics")] if self._topology.has_controller else []
+        say(f"metrics     {'  '.join([url('stats', STATS_PATH), *controller, url('node', '/metrics')])}")
         say(f"admin       {url('admin')}")
         if not self._topology.is_private:
             say("everybody who reaches this machine can change what runs: the API asks nobody who they are")

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from meshsim.cli.passed_on import PASSED_ON
 from meshsim.cli.running import kubeconfig_of
 from tests.kits.processes import REPOSITORY, meshsim, serving
 
@@ -46,3 +49,9 @@ def test_a_plane_is_run_with_the_flags_it_is_given() -> None:
     ran = meshsim("apiserver", "--port", "x")
     assert ran.code == 2
     assert "meshsim apiserver: error: argument --port" in ran.err
+
+
+@pytest.mark.parametrize("plane", PASSED_ON)
+def test_every_flag_that_up_passes_on_is_the_planes(plane: str) -> None:
+    told = meshsim(plane, "--help").out
+    assert [one.flag for one in PASSED_ON[plane] if f" {one.flag}" not in told] == []

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
+import psutil
 import pytest
 
 from meshsim.cli.child import ChildSpec
@@ -24,9 +25,8 @@ def _fake(name: str = "fake", behave: str = "serve") -> ChildSpec:
 
 
 def _lives(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
 
 

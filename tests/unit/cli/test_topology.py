@@ -50,3 +50,15 @@ def test_it_is_private_only_on_loopback() -> None:
         host: Topology(host, _PORTS, "c").is_private for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "box")
     }
     assert private == {"127.0.0.1": True, "::1": True, "localhost": True, "0.0.0.0": False, "box": False}
+
+
+def test_somebody_elses_controller_leaves_ours_out() -> None:
+    names = [process.name for process in Topology("127.0.0.1", _PORTS, "c", has_controller=False).processes()]
+    assert names == ["apiserver", "node", "proxy"]
+
+
+def test_what_is_passed_on_comes_after_our_own_flags_and_so_wins() -> None:
+    topology = Topology("127.0.0.1", _PORTS, "c", passed_on={"proxy": ("--drain-timeout=9s",), "node": ("--drain=1s",)})
+    last = {process.name: process.arguments[-1] for process in topology.processes()}
+    assert last["proxy"] == "--drain-timeout=9s"
+    assert last["node"] == "--drain=1s"

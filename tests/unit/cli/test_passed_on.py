@@ -1,0 +1,24 @@
+"""Flags of the planes that `meshsim up` passes on."""
+
+import argparse
+
+from meshsim.cli.passed_on import add_passed_on_flags, passed_on
+
+
+def _passed_on(*arguments: str) -> dict[str, tuple[str, ...]]:
+    parser = argparse.ArgumentParser()
+    add_passed_on_flags(parser)
+    return passed_on(parser.parse_args(arguments))
+
+
+def test_each_plane_gets_its_own_flags_as_they_were_given() -> None:
+    given = _passed_on("--argo-version", "1.2", "--explain-headers", "--listen", "9000=a:1", "--listen", "9001=a:2")
+    assert given == {
+        "controller": ("--argo-version=1.2",),
+        "node": (),
+        "proxy": ("--explain-headers", "--listen=9000=a:1", "--listen=9001=a:2"),
+    }
+
+
+def test_without_them_nothing_is_passed_on() -> None:
+    assert set(_passed_on().values()) == {()}

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from controller.counted import CountedApi
 from controller.deployment.reconciler import setup as setup_deployments
 from controller.events import EventRecorder
+from controller.job.reconciler import setup as setup_jobs
 from controller.manager import Manager
 from controller.metrics import CountingRecorder, MeasuredReconciler, Reconciles, controller_info, rollout_samples
 from controller.replicaset.reconciler import setup as setup_replica_sets
 from controller.rollout.cache import Cache
-from controller.rollout.reconciler import RolloutReconciler, rollout_watches
+from controller.rollout.reconciler import RolloutReconciler, comings_and_goings, rollout_watches
 from controller.rollout.release import Releaser
 from controller.rollout.rules import Rules
 from meshsim.api.kinds import DESTINATION_RULE, ROLLOUT, SERVICE
@@ -26,6 +27,7 @@ class Controllers:
         self._recorder = CountingRecorder(recorder)
         cache = Cache(self.manager.informer)
         self._rollouts = cache.informers[ROLLOUT]
+        self._rollouts.on_change(comings_and_goings(self._recorder))
         self._reconciles = Reconciles(self._rollouts)
         reconciler = RolloutReconciler(api, cache, clock, self._recorder, rules)
         measured = MeasuredReconciler(reconciler, clock, self._reconciles)
@@ -35,6 +37,7 @@ class Controllers:
             self.manager.add(f"release of {kind.plural}", releaser, releaser.watches())
         setup_replica_sets(self.manager, api, clock)
         setup_deployments(self.manager, api, clock)
+        setup_jobs(self.manager, api, clock)
 
     def samples(self) -> Iterator[Sample]:
         """All series of `/metrics`."""

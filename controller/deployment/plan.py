@@ -8,6 +8,7 @@ from typing import Final
 
 from controller.deployment.rolling import rolling_replicas
 from controller.deployment.status import status_of
+from controller.owned import controller_reference
 from meshsim.api.core import ReplicaSet
 from meshsim.api.decode import Object, decode, encode
 from meshsim.api.kinds import DEPLOYMENT, REPLICA_SET
@@ -113,16 +114,7 @@ def _new_replica_set(deployment: Deployment, revision: str) -> Object:
                 **{name: value for name, value in metadata.annotations.items() if name not in _COPIED_NOT},
                 REVISION_ANNOTATION: revision,
             },
-            "ownerReferences": [
-                {
-                    "apiVersion": DEPLOYMENT.api_version,
-                    "kind": DEPLOYMENT.kind,
-                    "name": metadata.name,
-                    "uid": metadata.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [controller_reference(DEPLOYMENT, metadata)],
         },
         "spec": {
             "replicas": 0,

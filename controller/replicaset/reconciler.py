@@ -3,6 +3,7 @@
 from typing import Final
 
 from controller.manager import Manager, own_key
+from controller.owned import controller_reference, pod_of_template
 from controller.replicaset.plan import Plan, plan, with_failure
 from meshsim.api.core import Pod, ReplicaSet, ReplicaSetStatus
 from meshsim.api.decode import Object, decode, encode
@@ -93,12 +94,19 @@ class ReplicaSetReconciler:
         if decided.adopt:
             await self._check_it_still_lives(replica_set)
         for pod in decided.adopt:
-            await self._set_owners(pod, [*map(encode, pod.metadata.owner_references), _reference_to(replica_set)])
+            await self._set_owners(
+                pod,
+                [*map(encode, pod.metadata.owner_references), controller_reference(REPLICA_SET, replica_set.metadata)],
+            )
         for pod in decided.release:
             others = [owner for owner in pod.metadata.owner_references if owner.uid != replica_set.metadata.uid]
             await self._set_owners(pod, list(map(encode, others)))
         for _ in range(min(decided.create, _BURST)):
-            self._pods.learn(await self._api.create(POD, _new_pod(replica_set)))
+            self._pods.learn(
+                await self._api.create(
+                    POD, pod_of_template(REPLICA_SET, replica_set.metadata, replica_set.spec.template)
+                )
+            )
         for pod in decided.delete[:_BURST]:
             await self._delete(pod)
 
@@ -145,30 +153,3 @@ class ReplicaSetReconciler:
 def _controller(obj: Object) -> Object | None:
     owners: list[Object] = obj["metadata"].get("ownerReferences") or []
     return next((owner for owner in owners if owner.get("controller")), None)
-
-
-def _reference_to(replica_set: ReplicaSet) -> Object:
-    return {
-        "apiVersion": REPLICA_SET.api_version,
-        "kind": REPLICA_SET.kind,
-        "name": replica_set.metadata.name,
-        "uid": replica_set.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def _new_pod(replica_set: ReplicaSet) -> Object:
-    template = replica_set.spec.template
-    kept = {k: v for k, v in (template.get("metadata") or {}).items() if k in ("labels", "annotations", "finalizers")}
-    return {
-        "apiVersion": POD.api_version,
-        "kind": POD.kind,
-        "metadata": {
-            **kept,
-            "generateName": f"{replica_set.metadata.name}-",
-            "namespace": replica_set.metadata.namespace,
-            "ownerReferences": [_reference_to(replica_set)],
-        },
-        "spec": template.get("spec") or {},
-    }

@@ -55,3 +55,37 @@ class Deployment(Wire, frozen=True):
     metadata: ObjectMeta
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
+
+
+class JobSpec(Wire, frozen=True):
+    """How often a template's pods must end well, and how much may go wrong. Times are seconds.
+
+    Without `completions` any pod that ends well is enough once no other runs.
+    """
+
+    template: Object = {}
+    parallelism: int = 1
+    completions: int | None = None
+    backoff_limit: int = 6
+    active_deadline_seconds: int | None = None
+    suspend: bool = False
+
+
+class JobStatus(Wire, frozen=True):
+    """How far it is. Counters that are zero are absent on the wire."""
+
+    active: int = 0
+    ready: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    start_time: str = ""
+    completion_time: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class Job(Wire, frozen=True):
+    """Runs pods until enough of them have ended well."""
+
+    metadata: ObjectMeta
+    spec: JobSpec = JobSpec()
+    status: JobStatus = JobStatus()

@@ -9,6 +9,7 @@
     meshsim.dev/warm-up-slowdown: "5"                                          how slow and costly a cold one is
     meshsim.dev/memory: 64Mi               meshsim.dev/memory-per-request: 4Ki a leak
     meshsim.dev/crash-after: "1000"        meshsim.dev/healthy: "false"        requests; health checks fail
+    meshsim.dev/run-time: 5s               meshsim.dev/exit-code: "1"          of a pod that is to end (a Job's)
 
 An annotation on the pod template holds for the pods made from it; changed on a live pod it holds from the next
 request on.
@@ -56,6 +57,8 @@ class Behaviour:
     memory_per_request_bytes: float = 0.0
     crash_after: float = math.inf
     healthy: bool = True
+    run_time_s: float = 0.0
+    exit_code: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -117,6 +120,8 @@ def behaviour_of(annotations: Mapping[str, str]) -> Behaviour:
         memory_per_request_bytes=read("memory-per-request", parse_quantity, 0.0),
         crash_after=read("crash-after", _at_least_one, math.inf),
         healthy=read("healthy", _truth, True),
+        run_time_s=read("run-time", parse_duration, 0.0),
+        exit_code=read("exit-code", _exit_code, 0),
     )
 
 
@@ -173,6 +178,13 @@ def _error_status(text: str) -> int:
     number = int(_number(text))
     if not 400 <= number <= 599:
         raise ValueError(f'"{text}" is no error status: write 400 to 599')
+    return number
+
+
+def _exit_code(text: str) -> int:
+    number = int(_number(text))
+    if not 0 <= number <= 255:
+        raise ValueError(f'"{text}" is no exit code: write 0 to 255')
     return number
 
 

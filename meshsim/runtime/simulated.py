@@ -86,6 +86,7 @@ class SimulatedContainer:
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._tasks = TaskOwner()
         self._starting: asyncio.Task[None] | None = None
+        self._is_to_end = pod.spec.restart_policy != "Always"
         self._health_paths = _HEALTH_PATHS | _probed_paths(pod)
         about = {"version": pod.version, "pod": pod.metadata.name, "namespace": pod.metadata.namespace}
         self._body_start = write_json(about)[:-1] + b',"path":'
@@ -103,11 +104,17 @@ class SimulatedContainer:
         return len(self._connections.open)
 
     async def begin(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Serve at these addresses: at once, or when the program would be up."""
-        if self.behaviour.startup_delay_s > 0.0:
+        """Serve at these addresses, at once or when the program would be up; one that is to end does so in time."""
+        if self._is_to_end:
+            self._starting = self._tasks.start(self._run_to_end(), "run of a simulated container")
+        elif self.behaviour.startup_delay_s > 0.0:
             self._starting = self._tasks.start(self._listen_later(addresses), "start of a simulated container")
         else:
             await self._listen(addresses)
+
+    async def _run_to_end(self) -> None:
+        await self._clock.sleep(self.behaviour.run_time_s)
+        self._end(Exit(self.behaviour.exit_code))
 
     async def _listen_later(self, addresses: Sequence[tuple[str, int]]) -> None:
         await self._clock.sleep(self.behaviour.startup_delay_s)

@@ -39,6 +39,8 @@ def test_annotations_say_how_a_pod_behaves() -> None:
             "meshsim.dev/memory-per-request": "4Ki",
             "meshsim.dev/crash-after": "1000",
             "meshsim.dev/healthy": "false",
+            "meshsim.dev/run-time": "5s",
+            "meshsim.dev/exit-code": "3",
         }
     ) == Behaviour(
         latency_p50_s=0.02,
@@ -55,6 +57,8 @@ def test_annotations_say_how_a_pod_behaves() -> None:
         memory_per_request_bytes=4096,
         crash_after=1000,
         healthy=False,
+        run_time_s=5,
+        exit_code=3,
     )
 
 
@@ -93,6 +97,7 @@ def test_the_error_rate_is_the_share_of_draws_that_fail() -> None:
         ("queue", "-1", '"-1" is negative'),
         ("memory", "lots", '"lots" is no quantity'),
         ("crash-after", "inf", '"inf" is no number'),
+        ("exit-code", "256", '"256" is no exit code'),
         ("healthy", "mostly", '"mostly" is neither true nor false'),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from controller.manager import ToKeys, own_key, owner_key
+from controller.rollout.actions import Emit
 from controller.rollout.apply import Applier, ReconcileError, Recorder
 from controller.rollout.cache import REFERENCED, Cache
 from controller.rollout.observe import Seen, observe
@@ -14,7 +15,7 @@ from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, SERVICE, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import Api
-from meshsim.client.informer import Change, Informer
+from meshsim.client.informer import Change, Informer, Listener
 from meshsim.kit.clock import Clock
 
 _log: Final = logging.getLogger(__name__)
@@ -60,6 +61,21 @@ def rollout_watches(cache: Cache) -> Mapping[Informer, ToKeys]:
     for kind in REFERENCED:
         watches[cache.informers[kind]] = _referrer_keys(cache, kind)
     return watches
+
+
+def comings_and_goings(recorder: Recorder) -> Listener:
+    """Tell of every rollout that the cache takes in, after a start of the controller too, and of those that go."""
+
+    def tell(change: Change) -> None:
+        namespace, name = change.key
+        if change.old is None and change.new is not None:
+            added = Emit("RolloutAddedToInformer", f"Rollout resource added to informer: {namespace}/{name}")
+            recorder.record(change.new, added)
+        elif change.new is None and change.old is not None:
+            # In this order in Argo too.
+            recorder.record(change.old, Emit("RolloutDeleted", f"Rollout {name}/{namespace} is deleted."))
+
+    return tell
 
 
 def _referrer_keys(cache: Cache, kind: Kind) -> ToKeys:

@@ -162,7 +162,8 @@ def test_a_line_of_the_access_log_for_each_exchange(tmp_path: Path, form: str) -
         _write(tmp_path / "mesh.yaml", app(port, version="v3"), _rule("/"))
         free = str(_free_port())
         with subprocess.Popen(
-            [sys.executable, "-m", "meshsim.proxy", "-f", str(tmp_path), *_FREE[2:], "--port", free, "--role", "sidecar", "--access-log", form],
+            [sys.executable, "-m", "meshsim.proxy", "-f", str(tmp_path), *_FREE[2:],
+             "--port", free, "--role", "sidecar", "--access-log", form],
             stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
         ) as process:  # fmt: skip
             try:

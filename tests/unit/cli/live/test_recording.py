@@ -59,9 +59,11 @@ def test_everything_is_shown_and_one_frame_a_second_is_kept(tmp_path: Path) -> N
 
 def test_the_recording_is_well_formed_and_says_what_was_shown(tmp_path: Path) -> None:
     svg = _recorded(tmp_path / "demo.svg", scene(elapsed_s=1.0), scene(elapsed_s=2.0, title="almost < done & over"))
+    root = ElementTree.fromstring(svg)
+    rows = {group.get("id"): "".join(group.itertext()) for group in root.iter(f"{_SVG}g") if group.get("id")}
     frames = [
-        "".join(group.itertext())
-        for group in ElementTree.fromstring(svg).iter(f"{_SVG}g")
+        "".join(rows[use.get("href", "").removeprefix("#")] for use in group.iter(f"{_SVG}use"))
+        for group in root.iter(f"{_SVG}g")
         if group.get("class", "").startswith("frame")
     ]
     assert len(frames) == 3

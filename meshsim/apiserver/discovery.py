@@ -5,17 +5,16 @@ group and version. Order matters: of a group's versions the first is preferred.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import Kind
+from meshsim.api.kinds import POD, Kind
 
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """The content type of the aggregated form; clients compare its parameters."""
 AGGREGATED_BETA: Final = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 _VERBS: Final = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-_SUBRESOURCE_VERBS: Final = ["get", "patch", "update"]
-_SCALE: Final = ("autoscaling", "v1", "Scale")
 
 
 class Discovery:
@@ -71,8 +70,8 @@ class Discovery:
             if kind.categories:
                 resource["categories"] = list(kind.categories)
             subresources = [
-                {"subresource": name, "responseKind": _group_version_kind(*response), "verbs": _SUBRESOURCE_VERBS}
-                for name, response in _subresources(kind, version)
+                {"subresource": each.name, "responseKind": _group_version_kind(*each.response), "verbs": each.verbs}
+                for each in _subresources(kind, version)
             ]
             if subresources:
                 resource["subresources"] = subresources
@@ -123,15 +122,16 @@ class Discovery:
             if kind.categories:
                 resource["categories"] = list(kind.categories)
             yield resource
-            for name, (response_group, response_version, response_kind) in _subresources(kind, version):
+            for each in _subresources(kind, version):
+                response_group, response_version, response_kind = each.response
                 yield {
-                    "name": f"{kind.plural}/{name}",
+                    "name": f"{kind.plural}/{each.name}",
                     "singularName": "",
                     "namespaced": kind.namespaced,
                     "group": response_group,
                     "version": response_version,
                     "kind": response_kind,
-                    "verbs": _SUBRESOURCE_VERBS,
+                    "verbs": each.verbs,
                 }
         for review in self._reviews.get(group, ()):
             name = f"{review.lower()}s"
@@ -147,11 +147,27 @@ class Discovery:
         return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _subresources(kind: Kind, version: str) -> Iterator[tuple[str, tuple[str, str, str]]]:
+@dataclass(frozen=True, slots=True)
+class _Subresource:
+    name: str
+    response: tuple[str, str, str]
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+
+
+_SCALE: Final = _Subresource("scale", ("autoscaling", "v1", "Scale"))
+_OF_PODS: Final = (
+    _Subresource("eviction", ("policy", "v1", "Eviction"), ("create",)),
+    _Subresource("portforward", ("", "v1", "PodPortForwardOptions"), ("create", "get")),
+)
+
+
+def _subresources(kind: Kind, version: str) -> Iterator[_Subresource]:
     if kind.has_status:
-        yield "status", (kind.group, version, kind.kind)
+        yield _Subresource("status", (kind.group, version, kind.kind))
     if kind.has_scale:
-        yield "scale", _SCALE
+        yield _SCALE
+    if kind == POD:
+        yield from _OF_PODS
 
 
 def _group_version(group: str, version: str) -> str:

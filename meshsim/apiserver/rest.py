@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from meshsim.api.decode import Object, write_json
+from meshsim.api.kinds import POD
 from meshsim.apiserver import query, refusals
 from meshsim.apiserver.about import About, json_answer
 from meshsim.apiserver.admission import FieldValidation
@@ -17,6 +18,7 @@ from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.pages import page_of
 from meshsim.apiserver.patch import patch_types
 from meshsim.apiserver.paths import Paths, Target
+from meshsim.apiserver.port_forward import PROTOCOL, forward_ports
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.representation import JSON, Page, PlainJson, Representation, negotiate
 from meshsim.apiserver.selection import Selection, selection_of
@@ -55,6 +57,11 @@ class Rest:
             "DELETE": self._delete_collection,
         }
 
+        self._pod_verbs: dict[tuple[str, str], Verb] = {
+            ("POST", "eviction"): self._evict,
+            ("GET", "portforward"): self._forward_ports,
+        }
+
     def close(self) -> None:
         """End every watch, so that its connection can close."""
         self._streams.close()
@@ -76,6 +83,8 @@ class Rest:
 
     async def _dispatch(self, request: web.Request) -> Answer:
         target = self._paths.target(request.path)
+        if target.kind == POD and (request.method, target.subresource) in self._pod_verbs:
+            return await self._pod_verbs[request.method, target.subresource](request, target)
         verb = (self._object_verbs if target.name else self._collection_verbs).get(request.method)
         creates_nowhere = request.method == "POST" and target.kind.namespaced and target.namespace is None
         if verb is None or creates_nowhere:
@@ -144,6 +153,23 @@ class Rest:
         gone = self._registry.delete_all(target.kind, _selection(request, target), options, dry_run=dry_run)
         await self._settled()
         return _answer(PlainJson(target.kind, target.version).list(Page(gone, self._registry.store.version)))
+
+    async def _evict(self, request: web.Request, target: Target) -> Answer:
+        body = await read_body(request)
+        said = body.get("deleteOptions") if isinstance(body, dict) else None
+        options = query.delete_options(request.query, said)
+        self._registry.delete(POD, target.key, options, dry_run=query.is_dry_run(request.query))
+        await self._settled()
+        return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
+
+    async def _forward_ports(self, request: web.Request, target: Target) -> Answer:
+        pod = self._registry.get(POD, target.key)
+        pod_ip = (pod.get("status") or {}).get("podIP")
+        if not isinstance(pod_ip, str) or not pod_ip:
+            raise refusals.bad_request(f"pod {target.name} does not run yet")
+        if PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", ""):
+            raise refusals.bad_request(f"ports are forwarded over a WebSocket with the protocol {PROTOCOL}")
+        return await forward_ports(request, pod_ip)
 
     async def _written(self, write: "_Write", obj: Object, code: int = 200) -> Answer:
         await self._settled()

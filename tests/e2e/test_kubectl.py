@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT
+from meshsim.api.kinds import DEPLOYMENT, POD
 from meshsim.api.meta import Key
 from meshsim.client.http import HttpApi
 from tests.kits.apiserver import running_apiserver
@@ -60,6 +60,11 @@ class Kubectl:
             async with asyncio.timeout(30):
                 out, err = await process.communicate(json.dumps(stdin).encode() if stdin is not None else None)
         return Run(process.returncode or 0, out.decode(), err.decode())
+
+    async def minor_version(self) -> int:
+        """The client's own, 32 for 1.32."""
+        version = json.loads(await self("version", "--client", "-o", "json"))
+        return int(version["clientVersion"]["minor"].rstrip("+"))
 
     @contextlib.asynccontextmanager
     async def started(self, *arguments: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -319,3 +324,55 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
     async with running_apiserver("--data-dir", data) as server:
         kubectl = Kubectl(server.url, tmp_path)
         assert "web" in await eventually(lambda: kubectl("get", "ro"), within_s=20)
+
+
+@contextlib.asynccontextmanager
+async def a_pod_that_answers(kubectl: Kubectl, ip: str) -> AsyncIterator[int]:
+    """A running pod as the API knows it, and behind its address a server that answers with what it is sent."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, ip, 0)
+    async with server, HttpApi(kubectl.url) as api:
+        await api.create(POD, pod())
+        status = {"status": {"phase": "Running", "podIP": ip}}
+        await api.patch(POD, Key("default", "web-1-a"), status, subresource="status")
+        yield server.sockets[0].getsockname()[1]
+
+
+async def forwarded_port(forwarding: asyncio.subprocess.Process) -> int:
+    """The local port that kubectl says it forwards."""
+    assert forwarding.stdout is not None
+    told = (await forwarding.stdout.readline()).decode()
+    return int(told.split(" -> ")[0].rpartition(":")[2])
+
+
+async def test_ports_of_a_pod_are_forwarded(kubectl: Kubectl) -> None:
+    if await kubectl.minor_version() < 31:
+        pytest.skip("kubectl before 1.31 forwards ports without a WebSocket")
+    async with (
+        a_pod_that_answers(kubectl, "127.0.0.77") as port,
+        kubectl.started("port-forward", "pod/web-1-a", f":{port}", ":1") as forwarding,
+    ):
+        local, closed = await forwarded_port(forwarding), None
+        while closed is None or closed == local:
+            # Each port is told once an address.
+            closed = await forwarded_port(forwarding)
+        sent = bytes(range(256)) * 4096
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", local)
+            writer.write(sent)
+            writer.write_eof()
+            async with asyncio.timeout(20):
+                assert await reader.read(-1) == sent
+            writer.close()
+        _, writer = await asyncio.open_connection("127.0.0.1", closed)
+        writer.write(b"?")
+        assert forwarding.stderr is not None
+        async with asyncio.timeout(20):
+            assert b"cannot reach port 1" in await forwarding.stderr.readline()
+        writer.close()

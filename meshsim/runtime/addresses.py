@@ -50,9 +50,19 @@ def has_aliases() -> bool:
     return True
 
 
-def free_port(address: str) -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as candidate:
-        candidate.bind((address, 0))
-        port: int = candidate.getsockname()[1]
-        return port
+def listening_port(address: str, port: int) -> int:
+    """The port, if this process may listen on it at that address, else a free one.
+
+    It may not when another program listens on that port at every address, or when low ports are root's.
+    """
+    for candidate in (port, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((address, candidate))
+                trial.listen()
+            except (OSError, OverflowError):
+                continue
+            bound: int = trial.getsockname()[1]
+            return bound
+    return port

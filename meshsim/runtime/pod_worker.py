@@ -20,7 +20,7 @@ from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.addresses import PORTS_ANNOTATION, free_port, ports_of, ports_to_text
+from meshsim.runtime.addresses import PORTS_ANNOTATION, listening_port, ports_of, ports_to_text
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import ContainerRuntime, Sandbox
 from meshsim.runtime.pod_status import Place, pod_status, state_before
@@ -54,7 +54,7 @@ class PodWorker:
 
     def __init__(self, node: Node, obj: Object, ip: str) -> None:
         self.pod = decode(Pod, obj)
-        self.sandbox = Sandbox(ip if node.has_aliases else _LOOPBACK, _ports(node, self.pod))
+        self.sandbox = _sandbox(node, self.pod, ip)
         self._obj = obj
         self._node = node
         self._unreported = asyncio.Event()
@@ -164,13 +164,16 @@ class PodWorker:
                 return
 
 
-def _ports(node: Node, pod: Pod) -> dict[int, int]:
-    """Where the containers' ports listen, those that are not at an address of the pod's own."""
-    if node.has_aliases:
-        return {}
+def _sandbox(node: Node, pod: Pod, ip: str) -> Sandbox:
+    """Where the pod's containers listen: on their own ports when that can be, else on free ones."""
+    address = ip if node.has_aliases else _LOOPBACK
     before = ports_of(pod.metadata.annotations)
     ports = (port.container_port for container in pod.spec.containers for port in container.ports)
-    return {port: before.get(port) or free_port(_LOOPBACK) for port in ports}
+    listening = {
+        port: listening_port(address, before.get(port, port if node.has_aliases else 0))
+        for port in dict.fromkeys(ports)
+    }
+    return Sandbox(address, {port: number for port, number in listening.items() if port != number})
 
 
 def _report_failure(task: str, failure: Exception) -> None:

@@ -1,6 +1,7 @@
 """Integration tests of the lives of pods: a real kubelet and real servers, on a clock that jumps."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -264,6 +265,18 @@ async def test_without_loopback_aliases_a_pod_has_a_port_of_its_own() -> None:
         _, _, port = pod["metadata"]["annotations"]["meshsim.dev/ports"].partition("=")
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as answer:
             assert (pod["status"]["podIP"], answer.headers["x-version"]) == ("127.0.0.1", "v1")
+
+
+async def test_a_pod_whose_port_somebody_has_everywhere_is_reached_at_another(node: RunningNode) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        obj = pod_object("a", probe={"tcpSocket": {"port": port}})
+        obj["spec"]["containers"][0]["ports"] = [{"containerPort": port}]
+        pod = await started(node, obj)
+        written, _, listening = pod["metadata"]["annotations"]["meshsim.dev/ports"].partition("=")
+        url = f"http://{pod['status']['podIP']}:{listening}/"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            assert (int(written), answer.headers["x-version"]) == (port, "v1")
 
 
 async def test_the_node_registers_and_is_ready(node: RunningNode) -> None:

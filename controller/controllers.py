@@ -24,9 +24,9 @@ class Controllers:
     def __init__(self, api: CountedApi, clock: Clock, recorder: EventRecorder, rules: Rules) -> None:
         self.manager = Manager(api, clock)
         self._api = api
-        self._recorder = CountingRecorder(recorder)
         cache = Cache(self.manager.informer)
         self._rollouts = cache.informers[ROLLOUT]
+        self._recorder = CountingRecorder(recorder, self._rollouts)
         self._rollouts.on_change(comings_and_goings(self._recorder))
         self._reconciles = Reconciles(self._rollouts)
         reconciler = RolloutReconciler(api, cache, clock, self._recorder, rules)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import Kind
+from meshsim.api.kinds import DEPLOYMENT, DESTINATION_RULE, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.client.api import Api, ApiError, Listing, PatchType, WatchEvent
 from meshsim.telemetry.exposition import Sample, sample
@@ -13,6 +13,8 @@ from meshsim.telemetry.exposition import Sample, sample
 _NAME = "controller_clientset_k8s_request_total"
 _CREATED = 201
 _DONE = 200
+_NAMED_BY_PEOPLE = frozenset({ROLLOUT, DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, DESTINATION_RULE})
+"""Objects of other kinds have generated names: a series for each would be one without end."""
 
 
 class CountedApi:
@@ -38,7 +40,11 @@ class CountedApi:
             code = error.code
             raise
         finally:
-            self._requests[kind.plural, key.namespace, key.name, verb, code] += 1
+            self._count(verb, kind, key, code)
+
+    def _count(self, verb: str, kind: Kind, key: Key, code: int) -> None:
+        name = key.name if kind in _NAMED_BY_PEOPLE and key.name else "N/A"
+        self._requests[kind.plural, key.namespace, name, verb, code] += 1
 
     async def get(self, kind: Kind, key: Key) -> Object:
         with self._counting("Get", kind, key):
@@ -51,7 +57,7 @@ class CountedApi:
     def watch(
         self, kind: Kind, resource_version: str, namespace: str | None = None, *, selector: str = ""
     ) -> AsyncIterator[WatchEvent]:
-        self._requests[kind.plural, namespace or "", "", "Watch", _DONE] += 1
+        self._count("Watch", kind, Key(namespace or "", ""), _DONE)
         return self._api.watch(kind, resource_version, namespace, selector=selector)
 
     async def create(self, kind: Kind, obj: Object) -> Object:

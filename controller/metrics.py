@@ -15,7 +15,7 @@ from meshsim.api.decode import FieldError, Object, decode
 from meshsim.api.meta import Condition, Key, key_of
 from meshsim.api.rollouts import Rollout, RolloutDuration
 from meshsim.client.api import ApiError
-from meshsim.client.informer import Informer
+from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.timestamps import from_rfc3339
 from meshsim.telemetry.exposition import Sample, sample
@@ -74,33 +74,38 @@ class Histogram:
 
 
 class Reconciles:
-    """How the reconciles of one kind went, by key."""
+    """How the reconciles of one kind went, by key; objects that are gone are forgotten."""
 
     def __init__(self, objects: Informer) -> None:
         self._objects = objects
+        objects.on_change(self._forget)
         self._name = f"{objects.kind.singular}_reconcile"
         self._seconds: dict[Key, Histogram] = {}
         self._errors: Counter[Key] = Counter()
 
     def took(self, key: Key, seconds: float) -> None:
         """One reconcile of the key ended."""
-        self._seconds.setdefault(key, Histogram(_RECONCILE_S)).add(seconds)
+        if self._objects.get(key) is not None:
+            self._seconds.setdefault(key, Histogram(_RECONCILE_S)).add(seconds)
 
     def failed(self, key: Key) -> None:
         """One reconcile of the key was refused."""
-        self._errors[key] += 1
+        if self._objects.get(key) is not None:
+            self._errors[key] += 1
 
     def samples(self) -> Iterator[Sample]:
-        """The histogram and the error counter; objects that are gone are dropped from both."""
-        for key in [key for key in self._seconds if self._objects.get(key) is None]:
-            del self._seconds[key]
-            self._errors.pop(key, None)
+        """The histogram and the error counter."""
         yield Sample.family(self._name, "histogram")
         for key, seconds in self._seconds.items():
             yield from seconds.samples(self._name, _labels(key))
         yield Sample.family(f"{self._name}_error", "counter")
         for key, errors in self._errors.items():
             yield sample(f"{self._name}_error", _labels(key), errors)
+
+    def _forget(self, change: Change) -> None:
+        if change.new is None:
+            self._seconds.pop(change.key, None)
+            self._errors.pop(change.key, None)
 
 
 class MeasuredReconciler:
@@ -123,15 +128,22 @@ class MeasuredReconciler:
 
 
 class CountingRecorder:
-    """A recorder that counts what it passes on, and measures how long attempts took."""
+    """A recorder that counts what it passes on, and measures how long attempts took.
 
-    def __init__(self, events: EventSink) -> None:
+    Events about objects that are gone are passed on, but their counts are forgotten.
+    """
+
+    def __init__(self, events: EventSink, objects: Informer) -> None:
         self._sink = events
-        self._events: Counter[tuple[Key, str, str]] = Counter()
+        self._objects = objects
+        self._events: dict[Key, Counter[tuple[str, str]]] = {}
         self._durations: dict[tuple[str, str], Histogram] = {}
+        objects.on_change(self._forget)
 
     def record(self, about: Object, event: Emit) -> None:
-        self._events[key_of(about), event.type, event.reason] += 1
+        key = key_of(about)
+        if self._objects.get(key) is not None:
+            self._events.setdefault(key, Counter())[event.type, event.reason] += 1
         self._sink.record(about, event)
 
     def record_end(self, attempt: RolloutDuration) -> None:
@@ -144,13 +156,18 @@ class CountingRecorder:
     def samples(self) -> Iterator[Sample]:
         """The event counter and the durations."""
         yield Sample.family("rollout_events_total", "counter")
-        for (key, kind, reason), count in self._events.items():
-            yield sample("rollout_events_total", (*_labels(key), ("type", kind), ("reason", reason)), count)
+        for key, events in self._events.items():
+            for (kind, reason), count in events.items():
+                yield sample("rollout_events_total", (*_labels(key), ("type", kind), ("reason", reason)), count)
         for name in _DURATIONS:
             yield Sample.family(name, "histogram")
             for (of, status), histogram in self._durations.items():
                 if of == name:
                     yield from histogram.samples(name, [("status", status)])
+
+    def _forget(self, change: Change) -> None:
+        if change.new is None:
+            self._events.pop(change.key, None)
 
 
 def controller_info() -> Iterator[Sample]:

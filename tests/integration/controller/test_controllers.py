@@ -10,9 +10,10 @@ from controller.counted import CountedApi
 from controller.events import EventRecorder
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE, kind_named
+from meshsim.api.kinds import EVENT, POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE, kind_named
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
+from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.telemetry.exposition import exposition
 from tests.kits.api import InProcessApi
@@ -30,7 +31,8 @@ class Cluster:
     def __init__(self) -> None:
         self.api = InProcessApi()
         counted = CountedApi(self.api)
-        self.controllers = Controllers(counted, self.api.clock, EventRecorder(self.api, self.api.clock), Rules())
+        self.recorder = EventRecorder(self.api, self.api.clock)
+        self.controllers = Controllers(counted, self.api.clock, self.recorder, Rules())
 
     async def apply(self, objects: list[Object]) -> None:
         for obj in objects:
@@ -69,7 +71,8 @@ class Cluster:
 async def cluster(objects: list[Object]) -> AsyncIterator[Cluster]:
     running = Cluster()
     await running.apply(objects)
-    async with running.controllers.manager:
+    async with TaskOwner() as tasks, running.controllers.manager:
+        tasks.start(running.recorder.run(), "event recorder")
         await eventually(running.is_healthy)
         yield running
 
@@ -126,15 +129,19 @@ async def test_metrics_have_argos_names_and_labels() -> None:
     assert f'rollout_reconcile_bucket{{{labels},le="0.01"}}' in text
     assert f'rollout_events_total{{{labels},type="Normal",reason="RolloutCompleted"}} 1' in text
     assert 'rollout_duration_seconds_count{status="Promoted"} 1' in text
-    assert 'kind="replicasets",namespace="default",name="",verb="Create",status_code="201"' not in text
-    assert 'verb="Create",status_code="201"} 1' in text
+    assert 'kind="replicasets",namespace="default",name="N/A",verb="Create",status_code="201"} 1' in text
+    assert 'kind="services",namespace="default",name="demo-canary",verb="Patch",status_code="200"} 1' in text
     assert "_total_total" not in text
 
 
 async def test_a_rollout_that_is_gone_is_no_longer_reported() -> None:
     async with cluster(routed_canary([{"setWeight": 20}])) as running:
         await running.api.delete(ROLLOUT, _DEMO)
-        await eventually(lambda: 'name="demo",le=' not in running.metrics())
+
+        def reported() -> set[str]:
+            return {line.split("{")[0] for line in running.metrics().splitlines() if 'name="demo"' in line}
+
+        await eventually(lambda: reported() == {"controller_clientset_k8s_request_total"})
 
 
 async def test_pods_of_the_stable_version_that_die_are_replaced_and_the_rollout_says_so_meanwhile() -> None:
@@ -144,3 +151,14 @@ async def test_pods_of_the_stable_version_that_die_are_replaced_and_the_rollout_
         await eventually(lambda: running.phase() == "Progressing")
         await eventually(running.is_healthy)
         assert len(running.api.store.objects(REPLICA_SET)) == 1
+
+
+async def test_events_tell_of_rollouts_that_come_and_go() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}])) as running:
+        await running.api.delete(ROLLOUT, _DEMO)
+
+        def told() -> set[tuple[str, str]]:
+            return {(obj["reason"], obj["message"]) for obj in running.api.store.objects(EVENT)}
+
+        added = ("RolloutAddedToInformer", "Rollout resource added to informer: default/demo")
+        await eventually(lambda: {added, ("RolloutDeleted", "Rollout demo/default is deleted.")} <= told())

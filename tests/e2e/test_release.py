@@ -17,17 +17,26 @@ def _pods_by_version(up: Mesh) -> dict[str, int]:
 
 
 def test_a_controller_killed_in_a_pause_loses_nothing(tmp_path: Path) -> None:
-    with released(tmp_path, "--speed", "20") as up, callers(up) as calls:
-        up.cli("set", "image", "my-app", "my-app=my-app:v2")
-        eventually_blocking(lambda: up.is_at("Paused", step=4), within_s=30)
-        up.children()["controller"].kill()
-        eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
-        eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
-        before = calls.total
-        eventually_blocking(lambda: calls.total > before + 100, within_s=10)
-    assert calls.failures == []
-    assert calls.by_version["v1"] > 100
-    assert calls.by_version["v2"] > 100
+    with released(tmp_path, "--speed", "20") as up:
+        with callers(up) as calls:
+            up.cli("set", "image", "my-app", "my-app=my-app:v2")
+            eventually_blocking(lambda: up.is_at("Paused", step=4), within_s=30)
+            up.children()["controller"].kill()
+            eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
+            eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
+            before = calls.total
+            eventually_blocking(lambda: calls.total > before + 100, within_s=10)
+        assert calls.failures == []
+        assert calls.by_version["v1"] > 100
+        assert calls.by_version["v2"] > 100
+        _no_retry_hid_a_failure(up)
+
+
+def _no_retry_hid_a_failure(up: Mesh) -> None:
+    answered = up.counted("istio_requests_total", reporter="source", response_code="200")
+    assert answered > 0
+    assert up.counted("envoy_cluster_upstream_rq_total") == answered
+    assert up.counted("envoy_cluster_upstream_rq_retry") == 0
 
 
 def test_a_release_is_steered_with_argos_verbs_and_no_request_fails(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import ROLLOUT, Kind
@@ -92,6 +93,14 @@ class Mesh:
         except OSError:
             return False
         return status.get("phase") == phase and step in (None, status.get("currentStepIndex"))
+
+    def counted(self, metric: str, **labels: str) -> int:
+        """A counter of the proxy, summed over the series that have these labels."""
+        with _Caller(self.addresses["stats"], "proxy") as caller:
+            text = caller.ask("/stats/prometheus").body.decode()
+        samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+        wanted = labels.items()
+        return int(sum(one.value for one in samples if one.name == metric and wanted <= one.labels.items()))
 
     def children(self) -> dict[str, psutil.Process]:
         """The processes of the planes."""

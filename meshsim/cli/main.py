@@ -4,7 +4,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from meshsim import __version__
@@ -12,14 +12,20 @@ from meshsim.cli.command import Parser
 from meshsim.cli.verbs import GROUPS, PLANES, VERBS, Plane, Verb
 from meshsim.kit.errors import ExitCode, MeshsimError, UsageError
 
+_TRACEBACK: Final = "MESHSIM_TRACEBACK"
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
 _BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 
 
 def run() -> int:
     """Run the command in sys.argv; returns its exit code."""
+    return exit_code_of(lambda: main(sys.argv[1:]))
+
+
+def exit_code_of(command: Callable[[], int]) -> int:
+    """How a command ends, whatever happens in it: nobody is shown a traceback who didn't ask for one."""
     try:
-        code = main(sys.argv[1:])
+        code = command()
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -27,6 +33,11 @@ def run() -> int:
         # The interpreter flushes once more at exit; there must be something to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except Exception as error:
+        if os.environ.get(_TRACEBACK):
+            raise
+        _complain(f"a fault in meshsim: {type(error).__name__}: {error}\nSet {_TRACEBACK}=1 to see where.")
+        return ExitCode.FAILED
     return code
 
 
@@ -35,8 +46,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _dispatch(list(arguments))
     except MeshsimError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - people read this
+        _complain(str(error))
         return error.exit_code
+
+
+def _complain(sentence: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"Error: {sentence}\n")
 
 
 def _dispatch(arguments: list[str]) -> int:

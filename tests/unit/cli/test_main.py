@@ -6,7 +6,7 @@ import pytest
 
 from meshsim import __version__
 from meshsim.cli.command import Parser
-from meshsim.cli.main import main
+from meshsim.cli.main import exit_code_of, main
 from meshsim.cli.verbs import PLANES, VERBS, Plane, Verb
 
 
@@ -55,3 +55,22 @@ def test_every_verb_has_its_module_and_explains_its_flags(verb: Verb) -> None:
 @pytest.mark.parametrize("plane", PLANES, ids=lambda plane: plane.name)
 def test_every_plane_is_a_package_that_exists(plane: Plane) -> None:
     assert find_spec(plane.module) is not None
+
+
+def test_a_fault_of_ours_is_a_sentence_not_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def faulty() -> int:
+        raise IndexError("list index out of range")
+
+    assert exit_code_of(faulty) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "Error: a fault in meshsim: IndexError: list index out of range",
+        "Set MESHSIM_TRACEBACK=1 to see where.",
+    ]
+
+
+def test_ctrl_c_is_the_shells_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert exit_code_of(interrupted) == 130
+    assert capsys.readouterr() == ("", "")

@@ -4,7 +4,10 @@ All of a deletion's consequences that need nobody else happen inside the call: a
 there a moment later.
 """
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from meshsim.api.decode import Object
@@ -34,6 +37,8 @@ class Deleter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._consequences: deque[Callable[[], None]] = deque()
+        self._is_following = False
 
     def check(self, kind: Kind, obj: Object, options: DeleteOptions) -> None:
         """Raises ConflictError when the object is not the one the caller means."""
@@ -63,8 +68,8 @@ class Deleter:
         if kind == NAMESPACE:
             self._empty(key_of(obj).name, now)
         if foreground:
-            self._delete_owned(uid, options.propagation, now)
-            self._release(Ref(kind, key_of(obj)), now)
+            self._then(partial(self._delete_owned, uid, options.propagation, now))
+            self._then(partial(self._release, Ref(kind, key_of(obj)), now))
         # What followed may have removed or changed it.
         return self._store.get(kind, key_of(marked)) or marked
 
@@ -108,14 +113,26 @@ class Deleter:
     def _remove(self, kind: Kind, key: Key, now: float) -> Object:
         gone = self._store.remove(kind, key)
         metadata = gone["metadata"]
-        self._delete_owned(metadata["uid"], "Background", now)
+        self._then(partial(self._delete_owned, metadata["uid"], "Background", now))
         for owner in metadata.get("ownerReferences") or ():
             ref = self._store.with_uid(owner["uid"])
             if ref is not None:
-                self._release(ref, now)
+                self._then(partial(self._release, ref, now))
         if metadata.get("namespace"):
-            self._release_namespace(metadata["namespace"], now)
+            self._then(partial(self._release_namespace, metadata["namespace"], now))
         return gone
+
+    def _then(self, consequence: Callable[[], None]) -> None:
+        """Do it now or, inside another consequence, after that one: owners may own each other a thousand deep."""
+        self._consequences.append(consequence)
+        if self._is_following:
+            return
+        self._is_following = True
+        try:
+            while self._consequences:
+                self._consequences.popleft()()
+        finally:
+            self._is_following = False
 
     def _delete_owned(self, uid: str, propagation: str, now: float) -> None:
         """Delete what has no other owner left; what has one only loses this reference."""

@@ -6,11 +6,30 @@ keep the first page's version, so that a watch from there brings what happened i
 
 import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from meshsim.api.decode import FieldError, Object, read_json, write_json
 from meshsim.api.meta import Key, key_of
 from meshsim.apiserver import refusals
-from meshsim.apiserver.representation import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, as of a version; `token` continues it, and then `left` more objects follow."""
+
+    items: Sequence[Object]
+    version: int
+    token: str = ""
+    left: int = 0
+
+    @property
+    def metadata(self) -> Object:
+        """The list's metadata."""
+        metadata: Object = {"resourceVersion": str(self.version)}
+        if self.token:
+            metadata["continue"] = self.token
+            metadata["remainingItemCount"] = self.left
+        return metadata
 
 
 def page_of(items: Sequence[Object], version: int, limit: int, token: str) -> Page:

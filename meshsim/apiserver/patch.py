@@ -6,10 +6,12 @@ Each returns a new object that shares with the old one what it leaves alone.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from meshsim.api.decode import Object
+from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.apiserver import refusals
 from meshsim.client.api import PatchType
+
+_MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
 
 
 def is_built_in(kind: Kind) -> bool:
@@ -40,9 +42,15 @@ def json_patch(value: Any, operations: object) -> Any:
     """RFC 6902. Raises InvalidError when an operation makes no sense or a test fails."""
     if not isinstance(operations, list):
         raise refusals.bad_request("a JSON patch is a list of operations")
+    copied_bytes = 0
     for operation in operations:
         if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
             raise refusals.bad_request("an operation of a JSON patch has an op and a path")
+        if operation.get("op") == "copy":
+            # A copy may be copied again: few operations could ask for gigabytes.
+            copied_bytes += len(write_json(_at(value, _steps(operation.get("from")))))
+            if copied_bytes > _MAX_COPIED_BYTES:
+                raise refusals.too_large(f"the copies of a JSON patch are larger than {_MAX_COPIED_BYTES} bytes")
         value = _operate(value, operation)
     return value
 

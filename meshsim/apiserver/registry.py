@@ -21,6 +21,8 @@ from meshsim.kit.chance import Draw
 
 NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 """Those that every cluster begins with."""
+_PERMANENT: Final = ("default", "kube-public", "kube-system")
+_MAX_OBJECT_BYTES: Final = 3 * 1024 * 1024
 _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -115,8 +117,10 @@ class Registry:
         if options.subresource != "scale":
             shown = {**shown, "apiVersion": _in_version(kind, options.version)}
         # The rules of writing own what they are given; a patch shares what it left alone.
-        changed = read_json(write_json(self._patched(kind, shown, patch, how)))
-        return self.replace(kind, key, changed, options)
+        changed = write_json(self._patched(kind, shown, patch, how))
+        if len(changed) > _MAX_OBJECT_BYTES:
+            raise refusals.too_large(f"the object would be larger than {_MAX_OBJECT_BYTES} bytes")
+        return self.replace(kind, key, read_json(changed), options)
 
     def apply(self, kind: Kind, key: Key, body: object, applying: Applying, options: WriteOptions = _PLAIN) -> Object:
         """Server-side apply: make the object have what its manager wants; create it when there is none."""
@@ -128,7 +132,9 @@ class Registry:
             raise refusals.not_found(kind, key.name)
         merged, managed_fields = applied(kind, live, wanted, applying)
         merged = read_json(write_json(merged))
-        options = replace(options, version="", managed_fields=managed_fields)
+        # Fields are judged where they are wished for, not where others put them.
+        unjudged = FieldValidation.IGNORE
+        options = replace(options, version="", validation=unjudged, managed_fields=managed_fields)
         if live is None:
             return self.create(kind, key.namespace, merged, options)
         return self.replace(kind, key, merged, options)
@@ -137,7 +143,7 @@ class Registry:
         """Delete it; returns its last state, which has a deletionTimestamp when something still holds it."""
         obj = self.get(kind, key)
         self._deleter.check(kind, obj, options)
-        if kind == NAMESPACE and key.name in NAMESPACES[:1] + NAMESPACES[2:]:
+        if kind == NAMESPACE and key.name in _PERMANENT:
             raise refusals.forbidden(kind, key.name, "this namespace may not be deleted")
         return obj if dry_run else self._deleter.delete(kind, obj, options, self.now())
 
@@ -182,7 +188,8 @@ class Registry:
 
     @staticmethod
     def _check_subresource(kind: Kind, subresource: str) -> None:
-        if (subresource == "status" and not kind.has_status) or (subresource == "scale" and not kind.has_scale):
+        served = {"": True, "status": kind.has_status, "scale": kind.has_scale}
+        if not served.get(subresource):
             raise refusals.no_such_path()
 
     def _check_namespace(self, kind: Kind, key: Key) -> None:

@@ -7,29 +7,11 @@ from typing import Final, Protocol
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.apiserver.columns import Column, columns_of
-from meshsim.apiserver.watch import Told
+from meshsim.apiserver.pages import Page
+from meshsim.apiserver.selection import Told
 
 JSON: Final = "application/json"
 _META: Final = "meta.k8s.io/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list, as of a version; `token` continues it, and then `left` more objects follow."""
-
-    items: Sequence[Object]
-    version: int
-    token: str = ""
-    left: int = 0
-
-    @property
-    def metadata(self) -> Object:
-        """The list's metadata."""
-        metadata: Object = {"resourceVersion": str(self.version)}
-        if self.token:
-            metadata["continue"] = self.token
-            metadata["remainingItemCount"] = self.left
-        return metadata
 
 
 class Representation(Protocol):

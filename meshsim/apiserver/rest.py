@@ -15,12 +15,12 @@ from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.apply import Applying
 from meshsim.apiserver.bodies import MAX_BODY_BYTES, read_body
 from meshsim.apiserver.deletion import DeleteOptions
-from meshsim.apiserver.pages import page_of
+from meshsim.apiserver.pages import Page, page_of
 from meshsim.apiserver.patch import patch_types
 from meshsim.apiserver.paths import Paths, Target
 from meshsim.apiserver.port_forward import PROTOCOL, forward_ports
 from meshsim.apiserver.registry import Registry, WriteOptions
-from meshsim.apiserver.representation import JSON, Page, PlainJson, Representation, negotiate
+from meshsim.apiserver.representation import JSON, PlainJson, Representation, negotiate
 from meshsim.apiserver.selection import Selection, selection_of
 from meshsim.apiserver.streams import Streams
 from meshsim.client.api import ApiError, PatchType
@@ -56,7 +56,6 @@ class Rest:
             "POST": self._create,
             "DELETE": self._delete_collection,
         }
-
         self._pod_verbs: dict[tuple[str, str], Verb] = {
             ("POST", "eviction"): self._evict,
             ("GET", "portforward"): self._forward_ports,

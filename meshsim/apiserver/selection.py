@@ -78,15 +78,24 @@ def selection_of(kind: Kind, namespace: str | None, labels: str = "", fields: st
     return Selection(namespace, wanted if wanted.match_expressions else None, terms)
 
 
-def seen(selection: Selection, event: Event) -> tuple[str, Object] | None:
-    """What a watcher of the selection is told of an event: its type and object, or nothing.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a watcher is told: one line of a watch. Listed objects and bookmarks come from no event."""
+
+    type: str
+    object: Object
+    event: Event | None = None
+
+
+def seen(selection: Selection, event: Event) -> Told | None:
+    """What a watcher of the selection is told of an event, if anything.
 
     An object that leaves the selection is told as DELETED, with its last content that matched.
     """
     before = event.old is not None and selection.matches(event.old)
     if event.new is not None and selection.matches(event.new):
-        return ("MODIFIED" if before else "ADDED"), event.new
-    return ("DELETED", event.last) if before else None
+        return Told("MODIFIED" if before else "ADDED", event.new, event)
+    return Told("DELETED", event.last, event) if before else None
 
 
 def _text_at(obj: Object, path: str) -> str:

@@ -6,12 +6,11 @@ resumes from the last version it saw.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
-from meshsim.apiserver.selection import Selection, seen
+from meshsim.apiserver.selection import Selection, Told, seen
 from meshsim.apiserver.store import Event, Store
 
 MAX_BEHIND: Final = 1000
@@ -19,15 +18,6 @@ MAX_BEHIND: Final = 1000
 
 
 _INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One line of a watch: what the reader is told, and the commit it comes from, None for a listed object."""
-
-    type: str
-    object: Object
-    event: Event | None = None
 
 
 class Watch:
@@ -78,7 +68,7 @@ class Watch:
     def _take(self, event: Event) -> None:
         told = seen(self._selection, event)
         if told is not None:
-            self._waiting.append(Told(*told, event))
+            self._waiting.append(told)
 
     def _push(self, event: Event) -> None:
         self._take(event)

@@ -45,7 +45,7 @@ class Follower:
         told = seen(self.selection, event)
         if told is None:
             return
-        kind, obj = told
+        kind, obj = told.type, told.object
         self.told.append((kind, int(obj["metadata"]["resourceVersion"])))
         present = key_of(obj) in self.cache
         assert present is (kind != "ADDED"), f"{kind} of what is {'there' if present else 'not there'}"

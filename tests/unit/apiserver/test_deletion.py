@@ -8,7 +8,7 @@ from meshsim.api.meta import Key
 from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry
 from meshsim.client.api import ApiError, ConflictError, InvalidError, NotFoundError, PatchType
-from tests.kits.manifests import config_map, pod, replica_set, rollout
+from tests.kits.manifests import config_map, owned_by, pod, replica_set, rollout
 
 WEB = Key("default", "web")
 RS = Key("default", "web-1")
@@ -169,3 +169,19 @@ def test_a_namespace_goes_when_it_is_empty_and_takes_nothing_new_until_then(regi
 def test_the_namespaces_every_cluster_has_stay(registry: Registry) -> None:
     with pytest.raises(ApiError, match="may not be deleted"):
         registry.delete(NAMESPACE, Key("", "default"), DeleteOptions())
+
+
+def test_a_chain_of_owners_of_any_length_goes_at_once(registry: Registry) -> None:
+    owner = registry.create(CONFIG_MAP, "default", config_map("c0"))
+    for number in range(1, 1500):
+        owner = registry.create(CONFIG_MAP, "default", config_map(f"c{number}", **owned_by(owner)))
+    registry.delete(CONFIG_MAP, Key("default", "c0"), DeleteOptions())
+    assert registry.store.objects(CONFIG_MAP) == []
+
+
+def test_two_that_own_each_other_go_together(registry: Registry) -> None:
+    one = registry.create(CONFIG_MAP, "default", config_map("one"))
+    other = registry.create(CONFIG_MAP, "default", config_map("other", **owned_by(one)))
+    registry.patch(CONFIG_MAP, Key("default", "one"), {"metadata": owned_by(other)}, PatchType.MERGE)
+    registry.delete(CONFIG_MAP, Key("default", "one"), DeleteOptions())
+    assert registry.store.objects(CONFIG_MAP) == []

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from meshsim.apiserver.patch import json_patch, merge_patch, strategic_merge_patch
-from meshsim.client.api import InvalidError
+from meshsim.client.api import ApiError, InvalidError
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,13 @@ def test_a_json_patch_is_that_of_the_standard(operations: Any, result: Any) -> N
 def test_a_json_patch_that_does_not_fit_is_refused(operations: Any) -> None:
     with pytest.raises(InvalidError):
         json_patch({"a": [1, 2], "b": {"c": "d"}}, operations)
+
+
+def test_copies_of_copies_are_stopped_before_they_fill_the_memory() -> None:
+    doubling = [{"op": "copy", "from": "/list", "path": "/list/-"}] * 60
+    with pytest.raises(ApiError) as caught:
+        json_patch({"list": ["x" * 100]}, doubling)
+    assert caught.value.code == 413
 
 
 CONTAINERS = [

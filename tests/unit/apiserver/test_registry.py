@@ -178,7 +178,7 @@ def test_status_and_the_rest_are_written_apart(registry: Registry) -> None:
 
 def test_a_subresource_that_a_kind_has_not_is_not_found(registry: Registry) -> None:
     registry.create(CONFIG_MAP, "default", config_map())
-    for subresource in ("status", "scale"):
+    for subresource in ("status", "scale", "other"):
         with pytest.raises(NotFoundError):
             registry.get(CONFIG_MAP, Key("default", "settings"), subresource)
 
@@ -308,3 +308,13 @@ def test_a_list_is_of_its_namespace(registry: Registry) -> None:
     registry.create(CONFIG_MAP, "kube-system", config_map(namespace="kube-system"))
     assert len(registry.select(CONFIG_MAP, Selection())) == 2
     assert len(registry.select(CONFIG_MAP, Selection("default"))) == 1
+
+
+def test_an_object_cannot_be_patched_into_something_huge(registry: Registry) -> None:
+    registry.create(CONFIG_MAP, "default", config_map())
+    key = Key("default", "settings")
+    for number in range(3):
+        registry.patch(CONFIG_MAP, key, {"data": {str(number): "x" * 900_000}}, PatchType.MERGE)
+    with pytest.raises(ApiError) as caught:
+        registry.patch(CONFIG_MAP, key, {"data": {"more": "x" * 900_000}}, PatchType.MERGE)
+    assert caught.value.code == 413

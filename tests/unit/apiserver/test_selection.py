@@ -4,7 +4,7 @@ import pytest
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, EVENT, POD, SECRET
-from meshsim.apiserver.selection import Selection, seen, selection_of
+from meshsim.apiserver.selection import Selection, Told, seen, selection_of
 from meshsim.apiserver.store import Event
 from meshsim.client.api import InvalidError
 
@@ -32,7 +32,9 @@ X, Y = labelled("x", "1"), labelled("y", "2")
 def test_a_watcher_sees_what_enters_changes_and_leaves_its_selection(
     old: Object | None, new: Object | None, told: tuple[str, Object] | None
 ) -> None:
-    assert seen(selection_of(CONFIG_MAP, "default", "tier=x"), Event(9, old, new)) == told
+    event = Event(9, old, new)
+    expected = Told(*told, event) if told is not None else None
+    assert seen(selection_of(CONFIG_MAP, "default", "tier=x"), event) == expected
 
 
 @pytest.mark.parametrize(

@@ -63,16 +63,21 @@ class Fields:
         return values[0] if values else b""
 
 
+def is_authority(text: bytes) -> bool:
+    """Whether a text can be a Host: nothing of a path, a query or a fragment is in it."""
+    return not (b"/" in text or b"?" in text or b"#" in text)
+
+
 class RequestFields(Fields):
     """The headers of a request. `host` is None when there is none; several are joined, as Envoy does."""
 
-    __slots__ = ("expects_continue", "forward", "host", "is_grpc")
+    __slots__ = ("forward", "host", "host_is_valid", "is_grpc")
 
     def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
         super().__init__(lines, length, measured, options, upgrade)
         hosts = [value for name, value in lines if name == b"host"]
         self.host = b",".join(hosts) if hosts else None
-        self.expects_continue = self.first(b"expect").lower() == b"100-continue"
+        self.host_is_valid = self.host is None or is_authority(self.host)
         self.is_grpc = _GRPC.match(self.first(b"content-type")) is not None
         self.forward: dict[bool, object] = {}
         """What whoever forwards these fields derived from them, by the role they acted in."""
@@ -176,3 +181,7 @@ class FieldsMemo(Generic[F]):
                     self._known.clear()
                 self._known[section] = fields
         return fields
+
+
+NO_FIELDS: Final = read_request_fields(b"")
+"""Of a request that could not be read."""

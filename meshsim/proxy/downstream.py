@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
-from meshsim.http1.fields import CHUNKED, RequestFields
+from meshsim.http1.fields import CHUNKED, NO_FIELDS, RequestFields, is_authority
 from meshsim.http1.grammar import END_OF_HEAD, REQUEST_HEAD, fault_of
 from meshsim.mesh.request import Request
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.exchange import Exchange
-from meshsim.proxy.heads import peer_section, reason_of, status_line
+from meshsim.proxy.heads import peer_section
 
 _WRITE_HIGH_BYTES: Final = 64 * 1024
 _SCHEMES: Final = (b"http://", b"https://")
@@ -152,20 +152,22 @@ class Downstream(asyncio.Protocol):
 
     def _request(self, method: bytes, target: bytes, fields: RequestFields) -> Request | None:
         """The request, when it can be routed; otherwise it has been answered."""
-        authority = fields.host or b""
+        authority, valid = fields.host or b"", fields.host_is_valid
         if target[:1] == b"/":
             if fields.host is None and not self.is_http10:
-                self._refuse(MessageError(400, "missing_host_header"), has_body=False)
+                self._refuse(MessageError(400, "missing_host_header", flags="", is_silent=True))
                 return None
         elif target.startswith(_SCHEMES):
             authority, target = _split_absolute(target)
+            valid = True
         elif method == b"CONNECT":
             self.keeps_alive = False
             authority = target
+            valid = is_authority(authority)
         elif target != b"*" or method != b"OPTIONS":
             self._refuse(MessageError(400, "http1.codec_error"))
             return None
-        if b"/" in authority or b"?" in authority or b"#" in authority:
+        if not valid:
             self._refuse(MessageError(400, "http.invalid_authority"))
             return None
         return Request(method, self.engine.snapshot.normalise(target), authority, fields, b"http", self.ip)
@@ -216,16 +218,16 @@ class Downstream(asyncio.Protocol):
                 self.engine.idle_timeouts.stop(self)
                 headers.start(self, self.engine.now())
 
-    def _refuse(self, error: MessageError, *, has_body: bool = True) -> None:
+    def _refuse(self, error: MessageError) -> None:
         """Answer a message that cannot be believed and close: where the next one starts nobody knows."""
         self._stop_waiting()
         self.engine.refused(error)
-        body = reason_of(error.status) if has_body else b""
-        typed = b"content-type: text/plain\r\n" if body else b""
-        server = b"server: istio-envoy\r\nconnection: close\r\n\r\n"
-        length = b"content-length: %d\r\n" % len(body)
-        self.transport.write(b"".join((status_line(error.status), length, typed, self.engine.date.get(), server, body)))
-        self._linger()
+        exchange = Exchange(self.engine, self, Request(b"", b"", b"", NO_FIELDS), NO_FIELDS, len(self._held))
+        # What is still unread may be a part of it.
+        exchange.request_done = False
+        self._exchange = exchange
+        self.sent_bytes = 0
+        exchange.refuse(error)
 
     # The exchange's side.
 
@@ -322,7 +324,7 @@ class Downstream(asyncio.Protocol):
     def expire(self) -> None:
         """It waited too long: cut a head that doesn't come, close an idle connection."""
         if self._held and not self._lingers:
-            self._refuse(MessageError(408, "request_header_timeout"))
+            self._refuse(MessageError(408, "request_header_timeout", flags=""))
         else:
             self.close()
 

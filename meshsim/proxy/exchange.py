@@ -4,9 +4,11 @@ The plain case (a route without features, an idle connection, a response in one 
 `start`, `on_connected`, `on_whole`. Everything else is the same object taking the longer way.
 """
 
+from meshsim.http1.errors import MessageError
 from meshsim.mesh.identity import Role
 from meshsim.mesh.reply import RedirectReply, https_redirect
 from meshsim.mesh.route import Route, RouteTable, VirtualHost
+from meshsim.proxy.heads import reason_of
 from meshsim.proxy.relay import Relay
 
 
@@ -49,6 +51,11 @@ class Exchange(Relay):
         """Answer a request that is for no route."""
         self.flags, self.details = flags, details
         self.answer(status)
+
+    def refuse(self, error: MessageError) -> None:
+        """Answer a message that is no acceptable request."""
+        self.flags, self.details = error.flags, error.details
+        self.answer(error.status, b"" if error.is_silent else reason_of(error.status))
 
     def _no_route(self, where: RouteTable | VirtualHost) -> None:
         self.is_gateway = where.role is not Role.SIDECAR

@@ -169,8 +169,7 @@ class Relay(Ending):
 
     def refuse_body(self, error: MessageError) -> None:
         """The request's body is no acceptable message: nothing more of it goes up."""
-        self.flag("DPE")
-        self.details = error.details
+        self.flags, self.details = error.flags, error.details
         self.cut_short(error.status, reason_of(error.status))
 
     def on_whole(self, status: int, fields: ResponseFields, body: bytes) -> None:

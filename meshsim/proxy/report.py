@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from meshsim.http1.fields import NO_FIELDS
 from meshsim.proxy.cluster import Host
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.state import ExchangeState
@@ -26,9 +27,11 @@ def record(exchange: ExchangeState, now: float) -> None:
             if series is None:
                 series = engine.metrics.series(_key(exchange, host))
                 host.series[status, exchange.is_gateway] = series
-    if series is None:
+    if series is None and exchange.fields is not NO_FIELDS:
+        # A message that was no request is in the log, as with Envoy, and not in the metrics.
         series = engine.metrics.series(_key(exchange, host))
-    series.record((now - exchange.started) * 1000.0, exchange.received_bytes, exchange.downstream.sent_bytes)
+    if series is not None:
+        series.record((now - exchange.started) * 1000.0, exchange.received_bytes, exchange.downstream.sent_bytes)
     if engine.access_log is not None:
         engine.access_log(ExchangeContext(exchange, now))
 

@@ -22,7 +22,7 @@ from meshsim.kit.timestamps import to_rfc3339
 _log: Final = logging.getLogger(__name__)
 
 _COMPONENT: Final = "rollouts-controller"
-_QUEUED: Final = 1000
+_QUEUED: Final = 10_000
 _REMEMBERED: Final = 4096
 _MOST_ALIKE: Final = 10
 _ALIKE_WITHIN_S: Final = 600.0
@@ -59,6 +59,8 @@ class EventRecorder:
         try:
             self._queue.put_nowait((about, event, self._clock.now()))
         except asyncio.QueueFull:
+            if not self.dropped:
+                _log.warning("events come faster than they can be written: some are lost")
             self.dropped += 1
 
     async def run(self) -> None:
@@ -108,7 +110,8 @@ class EventRecorder:
         alike = self._alike.get(kind) or _Alike(last_s=instant)
         if instant - alike.last_s > _ALIKE_WITHIN_S:
             alike = _Alike()
-        alike.messages.add(message)
+        if len(alike.messages) <= _MOST_ALIKE:
+            alike.messages.add(message)
         alike.last_s = instant
         _remember(self._alike, kind, alike)
         return len(alike.messages) > _MOST_ALIKE

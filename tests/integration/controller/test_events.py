@@ -82,7 +82,7 @@ async def test_an_event_that_somebody_deleted_is_written_anew() -> None:
 
 async def test_a_flood_is_dropped_rather_than_waited_for() -> None:
     recorder = EventRecorder(InProcessApi(), InProcessApi().clock)
-    for number in range(1500):
+    for number in range(10_500):
         recorder.record(_ABOUT, Emit("Flood", str(number)))
 
     assert recorder.dropped == 500

@@ -142,15 +142,16 @@ def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
         for vs in source.virtual_services
         if MESH_GATEWAY in vs.spec.gateways and is_visible(vs.spec.export_to, namespace_of(vs), source.proxy.namespace)
     ]
+    governors = _Governors(meshed)
     hosts: dict[str, VirtualHost] = {}
     for service in services:
-        vs = _governing(service.host, meshed)
+        vs = governors.of(service.host)
         routes = tuple(route for route, _ in compile_rules(vs, context)) if vs else ()
         virtual_host = VirtualHost(service.host, routes or (default_route(service, context),), Role.SIDECAR, port)
         for domain in _domains(service, source.proxy):
             hosts.setdefault(domain, virtual_host)
     if port == _HTTP_PORT:
-        known = {service.host for service in source.registry.by_host.values()}
+        known = source.registry.by_host
         for vs in meshed:
             for host in vs.spec.hosts:
                 if host not in known and host not in hosts:
@@ -168,7 +169,7 @@ def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
         for port in service.ports
         if port.is_http
     }
-    by_port = {number: sidecar_hosts(source, number) for number in (*ports, _HTTP_PORT)}
+    by_port = {number: sidecar_hosts(source, number) for number in {**ports, _HTTP_PORT: None}}
     first_port = {
         domain: next(port.number for port in service.ports if port.is_http)
         for service in source.registry.visible_to(source.proxy.namespace)
@@ -185,15 +186,24 @@ def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
     return hosts
 
 
-def _governing(host: str, services: list[VirtualService]) -> VirtualService | None:
-    """The VirtualService that owns a host: an exact name before the longest wildcard, older before younger."""
-    best: tuple[tuple[bool, int], VirtualService] | None = None
-    for vs in services:
-        for pattern in vs.spec.hosts:
-            rank = specificity(pattern)
-            if host_matches(pattern, host) and (best is None or rank > best[0]):
-                best = (rank, vs)
-    return best[1] if best else None
+class _Governors:
+    """Which VirtualService owns a host: an exact name before the longest wildcard, older before younger."""
+
+    def __init__(self, services: Iterable[VirtualService]) -> None:
+        """The services come oldest first."""
+        self._exact: dict[str, VirtualService] = {}
+        wildcards: dict[str, VirtualService] = {}
+        for vs in services:
+            for host in vs.spec.hosts:
+                (wildcards if host.startswith("*") else self._exact).setdefault(host, vs)
+        self._wildcards = sorted(wildcards.items(), key=lambda entry: specificity(entry[0]), reverse=True)
+
+    def of(self, host: str) -> VirtualService | None:
+        """The owner of a host."""
+        exact = self._exact.get(host)
+        if exact is not None:
+            return exact
+        return next((vs for pattern, vs in self._wildcards if host_matches(pattern, host)), None)
 
 
 def _domains(service: MeshService, proxy: Identity) -> Iterable[str]:

@@ -158,8 +158,8 @@ class Connection(asyncio.Protocol):
             self._chunks = ChunkDecoder()
         else:
             self._body_left = fields.length
-        if fields.expects_continue and not self._held and fields.length and self._transport is not None:
-            self._transport.write(_CONTINUE)
+        if fields.length and not self._held and fields.first(b"expect").lower() == b"100-continue":
+            self._write(_CONTINUE)
         return True
 
     def _skip_body(self) -> bool:
@@ -202,9 +202,12 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _refuse(self, error: MessageError) -> None:
+        self._write(b"HTTP/1.1 %d Refused\r\ncontent-length: 0\r\n" % error.status + _CLOSE)
+        self.close()
+
+    def _write(self, data: bytes) -> None:
         if self._transport is not None:
-            self._transport.write(b"HTTP/1.1 %d Refused\r\ncontent-length: 0\r\n" % error.status + _CLOSE)
-            self._transport.close()
+            self._transport.write(data)
 
     def _read_on(self) -> None:
         """Read no further while more is held than can be served."""

@@ -37,10 +37,10 @@ check: $(DEV) ## format, lint, types, import contracts and all tests but the slo
 	@$(BIN)/python tools/check.py
 
 e2e: $(DEV) ## the tests that start every process
-	@$(BIN)/pytest -m e2e
+	@$(BIN)/pytest tests/e2e
 
 test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
-	@$(BIN)/pytest -m compose
+	@$(BIN)/pytest tests/compose
 
 bench-controller: $(DEV) ## two thousand rollouts: start, rest, reaction
 	@$(BIN)/python -m tests.bench.controller

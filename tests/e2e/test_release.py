@@ -1,10 +1,11 @@
 """Releases of the example while callers ask all the time: no request may fail."""
 
+from functools import partial
 from pathlib import Path
 
 from meshsim.api.kinds import POD, VIRTUAL_SERVICE
 from tests.kits.eventually import eventually_blocking
-from tests.kits.up import Mesh, callers, released
+from tests.kits.up import BLOG, Mesh, callers, released
 
 
 def _pods_by_version(up: Mesh) -> dict[str, int]:
@@ -40,30 +41,47 @@ def _no_retry_hid_a_failure(up: Mesh) -> None:
 
 
 def test_a_release_is_steered_with_argos_verbs_and_no_request_fails(tmp_path: Path) -> None:
-    with released(tmp_path, "--speed", "40") as up, callers(up) as calls:
+    manifests = _waiting_for_a_person(tmp_path / "manifests")
+    with released(tmp_path, "--speed", "40", manifests=manifests) as up, callers(up) as calls:
         assert up.cli("set", "image", "my-app", "my-app=my-app:v2") == 'rollout "my-app" image updated\n'
+        eventually_blocking(lambda: up.is_at("Paused", step=1), within_s=30)
+        assert up.cli("promote", "my-app") == "rollout 'my-app' promoted\n"
         eventually_blocking(lambda: up.is_at("Paused", step=4), within_s=30)
-        shown = up.cli("get", "rollout", "my-app")
-        assert "Status:          ॥ Paused\nMessage:         CanaryPauseStep\nStrategy:        Canary\n" in shown
-        assert "  Step:          4/9\n  SetWeight:     34\n  ActualWeight:  34\n" in shown
+        _shows_the_pause(up)
         assert up.cli("abort", "my-app") == "rollout 'my-app' aborted\n"
         ended = up.run("status", "my-app", "--timeout", "30s")
         assert ended.code == 1
         assert "The rollout is in a degraded state with message: RolloutAborted" in ended.err
         eventually_blocking(lambda: _weights(up) == [100, 0], within_s=15)
         assert up.cli("retry", "rollout", "my-app") == "rollout 'my-app' retried\n"
-        assert up.cli("pause", "my-app") == "rollout 'my-app' paused\n"
-        assert up.cli("list", "rollouts").splitlines()[1].split()[1:3] == ["Canary", "Paused"]
+        eventually_blocking(lambda: up.is_at("Paused", step=1), within_s=30)
         assert up.cli("promote", "my-app", "--full") == "rollout 'my-app' fully promoted\n"
         assert up.cli("status", "my-app", "--timeout", "60s").splitlines()[-1] == "Healthy"
         eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
         assert up.cli("undo", "my-app") == "rollout 'my-app' undo\n"
-        eventually_blocking(lambda: up.is_at("Paused"), within_s=30)
-        assert up.cli("promote", "my-app") == "rollout 'my-app' promoted\n"
+        for step in (1, 4, 7):
+            eventually_blocking(partial(up.is_at, "Paused", step), within_s=30)
+            up.cli("promote", "my-app")
         assert up.cli("status", "my-app", "--timeout", "60s").splitlines()[-1] == "Healthy"
         eventually_blocking(lambda: _pods_by_version(up) == {"v1": 6}, within_s=30)
         assert "RolloutCompleted" in up.cli("events", "--for", "rollout/my-app")
     assert calls.failures == []
+
+
+def _waiting_for_a_person(folder: Path) -> list[str]:
+    """The example, every pause without an end."""
+    folder.mkdir()
+    for file in Path(BLOG).iterdir():
+        (folder / file.name).write_text(file.read_text().replace("pause: {duration: 60}", "pause: {}"))
+    return [str(folder)]
+
+
+def _shows_the_pause(up: Mesh) -> None:
+    shown = up.cli("get", "rollout", "my-app")
+    assert "Status:          ॥ Paused\nMessage:         CanaryPauseStep\nStrategy:        Canary\n" in shown
+    assert "  Step:          4/9\n  SetWeight:     34\n  ActualWeight:  34\n" in shown
+    assert up.cli("list", "rollouts").splitlines()[1].split()[:4] == ["my-app", "Canary", "Paused", "4/9"]
+    assert "[my-app-stable:66,my-app-canary:34]" in up.cli("get", "vs", "my-app")
 
 
 def _weights(up: Mesh) -> list[int]:

@@ -127,9 +127,9 @@ def mesh(state: Path, *flags: str, manifests: Sequence[str] = (BLOG,), stderr: i
 
 
 @contextmanager
-def released(state: Path, *flags: str) -> Iterator[Mesh]:
+def released(state: Path, *flags: str, manifests: Sequence[str] = (BLOG,)) -> Iterator[Mesh]:
     """Given a mesh whose example is Healthy on its first version."""
-    with mesh(state, *flags) as running:
+    with mesh(state, *flags, manifests=manifests) as running:
         eventually_blocking(lambda: running.is_at("Healthy"), within_s=30)
         eventually_blocking(running.serves, within_s=10)
         yield running

@@ -12,12 +12,10 @@ DEV := $(VENV)/.dev
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(BIN)/python:
+$(RUN): requirements/runtime.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("meshsim needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@$(PYTHON) -m venv $(VENV)
-
-$(RUN): requirements/runtime.txt pyproject.toml | $(BIN)/python
-	@echo "setting up .venv, once"
+	@echo "setting up .venv"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install -r requirements/runtime.txt
 	@$(PIP) install --no-deps -e .
 	@touch $@

@@ -12,16 +12,23 @@ from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.mesh.clusters import ClusterDefaults
 from meshsim.mesh.compile import ProxySpec
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
-from meshsim.proxy.server import Address, ProxyOptions, ProxyServer
+from meshsim.proxy.fleet import Fleet
+from meshsim.proxy.pages import Address
+from meshsim.proxy.server import ProxyOptions, ProxyServer
 from meshsim.proxy.settings import DEFAULT_MAX_HEAD_BYTES, Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proxy; returns the exit code."""
-    flags = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    flags = _parser().parse_args(given)
 
     async def serve(plane: Plane) -> None:
-        await ProxyServer(_options(flags), plane).run()
+        options = _options(flags)
+        if options.workers > 1:
+            await Fleet(options, plane, given).run()
+        else:
+            await ProxyServer(options, plane).run()
 
     return run_plane(serve, flags)
 
@@ -43,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--proxy-labels", default="", metavar="K=V,…", help="the proxy's labels")
     parser.add_argument("--mesh-config", type=Path, metavar="FILE", help="Istio MeshConfig in YAML")
     parser.add_argument("--seed", type=int, help="repeat the same draws")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=_count, default=1, help="processes on the same ports (default %(default)s)")
+    parser.add_argument("--listen-fds", default="", help=argparse.SUPPRESS)
     _add_limits(parser)
     parser.add_argument(
         "--access-log", choices=["text", "json"], help="write a line for each request to standard output"
@@ -78,6 +86,12 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number from 1')
+    return int(text)
+
+
 def _options(flags: argparse.Namespace) -> ProxyOptions:
     role = Role(flags.role)
     further = [_listener(text) for text in flags.listen]
@@ -106,6 +120,8 @@ def _options(flags: argparse.Namespace) -> ProxyOptions:
         path=flags.path,
         seed=flags.seed,
         access_log=flags.access_log or "",
+        workers=flags.workers,
+        listen_fds=tuple(int(fd) for fd in flags.listen_fds.split(",") if fd),
     )
 
 

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from aiohttp import web
+from typing import Final
 
 from meshsim.client.http import HttpApi
-from meshsim.kit.errors import StartError
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import ProxySpec
@@ -20,17 +19,12 @@ from meshsim.proxy.configuration import Publisher, warn
 from meshsim.proxy.downstream import Downstream
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.log_writer import LogWriter
+from meshsim.proxy.pages import Address, cannot_listen, serve_pages
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.sources import ApiSource, FileSource
 from meshsim.telemetry.accesslog import json_line, text_line
 
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen; port 0 takes a free one."""
-
-    host: str
-    port: int
+_BACKLOG: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +40,9 @@ class ProxyOptions:
     path: Path | None = None
     seed: int | None = None
     access_log: str = ""
+    workers: int = 1
+    listen_fds: tuple[int, ...] = ()
+    """Sockets that a parent opened for the listeners, in their order."""
 
 
 class ProxyServer:
@@ -77,8 +74,8 @@ class ProxyServer:
             bound = [server.sockets[0].getsockname() for server in servers]
             listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
             admin = Admin(engine, listeners, lambda: _stop_listening(servers, engine), self._plane.stopping.set)
-            admin_address = await _serve_pages(stack, admin.admin_app(), options.admin, "admin")
-            stats_address = await _serve_pages(stack, admin.stats_app(), options.stats, "stats")
+            admin_address = await serve_pages(stack, admin.admin_app(), options.admin, "admin")
+            stats_address = await serve_pages(stack, admin.stats_app(), options.stats, "stats")
             tasks.start(engine.sweep(), "sweep")
             tasks.start(publisher.resolve_again(), "resolve again")
             tasks.start(_live_once(configured, admin), "become live")
@@ -114,13 +111,16 @@ class ProxyServer:
         return source.synced
 
     async def _listen(self, engine: Engine, index: int) -> asyncio.Server:
+        if self._options.listen_fds:
+            opened = socket.socket(fileno=self._options.listen_fds[index])
+            return await engine.loop.create_server(lambda: Downstream(engine, index), sock=opened, backlog=_BACKLOG)
         address = self._options.listeners[index]
         try:
             return await engine.loop.create_server(
-                lambda: Downstream(engine, index), address.host, address.port, backlog=1024, reuse_address=True
+                lambda: Downstream(engine, index), address.host, address.port, backlog=_BACKLOG, reuse_address=True
             )
         except OSError as error:
-            raise _cannot_listen(address, error) from None
+            raise cannot_listen(address, error) from None
 
     async def _drain(self, servers: list[asyncio.Server], engine: Engine) -> None:
         _stop_listening(servers, engine)
@@ -142,23 +142,6 @@ def _stop_listening(servers: list[asyncio.Server], engine: Engine) -> None:
     for server in servers:
         server.close()
     engine.drain()
-
-
-async def _serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, address: Address, name: str) -> str:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, address.host, address.port, shutdown_timeout=0.5)
-    try:
-        await site.start()
-    except OSError as error:
-        raise _cannot_listen(address, error, f" ({name})") from None
-    ip, port = runner.addresses[0][:2]
-    return f"{ip}:{port}"
-
-
-def _cannot_listen(address: Address, error: OSError, which: str = "") -> StartError:
-    return StartError(f"cannot listen on {address.host}:{address.port}{which}: {error.strerror or error}")
 
 
 def _own_workload(options: ProxyOptions) -> Workload:

@@ -1,6 +1,6 @@
 """The proxy's own counters as Envoy names them, and the text of its admin pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from meshsim.telemetry.exposition import Sample, exposition, sample
@@ -81,3 +81,20 @@ def clusters_text(engine: "Engine") -> str:
                 )
             ]
     return "\n".join(lines) + "\n"
+
+
+_SUMMED = frozenset(("cx_active", "rq_active", "rq_total", "rq_success", "rq_error"))
+
+
+def merged_clusters(texts: Iterable[str]) -> str:
+    """`/clusters` of several processes as one: counts are summed, the rest is as the first says."""
+    values: dict[str, str] = {}
+    for text in texts:
+        for line in text.splitlines():
+            name, _, value = line.rpartition("::")
+            if name in values and name.rpartition("::")[2] in _SUMMED:
+                value = str(int(values[name]) + int(value))
+            elif name in values:
+                continue
+            values[name] = value
+    return "".join(f"{name}::{value}\n" for name, value in values.items())

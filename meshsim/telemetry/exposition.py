@@ -29,3 +29,22 @@ def sample(name: str, labels: Iterable[tuple[str, str]], value: float) -> Sample
 def exposition(samples: Iterable[Sample]) -> bytes:
     """The text that a scraper reads."""
     return ("\n".join(line.line for line in samples) + "\n").encode()
+
+
+def merged(texts: Iterable[str]) -> str:
+    """The text that several processes' texts add up to: equal series are summed, families keep their order."""
+    families: dict[str, dict[str, float]] = {}
+    for text in texts:
+        values: dict[str, float] = {}
+        for line in text.splitlines():
+            if line.startswith("#"):
+                values = families.setdefault(line, {})
+            elif line:
+                series, _, value = line.rpartition(" ")
+                number = float(value) if "." in value or "e" in value else int(value)
+                values[series] = values.get(series, 0) + number
+    lines: list[str] = []
+    for family, summed in families.items():
+        lines.append(family)
+        lines += [f"{series} {value!r}" for series, value in summed.items()]
+    return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from meshsim.kit.errors import ExitCode
@@ -225,3 +226,29 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
 def test_what_cannot_start_says_why_in_one_sentence(arguments: tuple[str, ...], code: int, sentence: str) -> None:
     found, said = _fails(*arguments, *_FREE)
     assert (found, said[: len(sentence)]) == (code, sentence)
+
+
+def test_workers_share_the_ports_speak_with_one_voice_and_are_replaced_when_they_die(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port))
+        with _proxy(tmp_path, "--workers", "2", "--role", "sidecar", stderr=subprocess.PIPE) as served:
+            traffic, admin = served.addresses["traffic"], served.addresses["admin"]
+            for _ in range(20):
+                assert _get(traffic) == (200, "hello")
+            assert f"127.0.0.1:{port}::rq_total::20" in _get(admin, "/clusters")[1]
+            metrics = _get(served.addresses["stats"], "/stats/prometheus")[1]
+            counted = [
+                line for line in metrics.splitlines() if line.startswith('istio_requests_total{reporter="source"')
+            ]
+            assert [line.rpartition(" ")[2] for line in counted] == ["20"]
+            children = psutil.Process(served.process.pid).children()
+            assert len(children) == 2
+            children[0].kill()
+            for _ in range(10):
+                assert _get(traffic) == (200, "hello")
+            parent = psutil.Process(served.process.pid)
+            eventually_blocking(lambda: len([c for c in parent.children() if c.status() != psutil.STATUS_ZOMBIE]) == 2)
+            eventually_blocking(lambda: _get(admin, "/ready") == (200, "LIVE\n"))
+            served.process.terminate()
+            assert served.process.wait(10) == 0
+        assert not any(child.is_running() for child in children)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from meshsim.mesh.clusters import ServiceName
 from meshsim.mesh.registry import Workload
 from meshsim.telemetry.accesslog import json_line, text_line
-from meshsim.telemetry.exposition import exposition, sample
+from meshsim.telemetry.exposition import exposition, merged, sample
 from meshsim.telemetry.istio import BOTH, NO_SERVICE, NO_WORKLOAD, SOURCE, RequestMetrics, SeriesKey
 
 _CLIENT = Workload("gateway", "istio-system", "gateway")
@@ -98,3 +98,9 @@ def test_what_is_unknown_is_a_dash_in_text_and_null_in_json() -> None:
     line = json_line()(_Nothing())
     assert '"response_code": 0' in line
     assert '"method": null' in line
+
+
+def test_texts_of_several_processes_add_up() -> None:
+    one = '# TYPE a counter\na{x="1"} 2\n# TYPE b gauge\nb 0.5\n'
+    other = '# TYPE a counter\na{x="1"} 3\na{x="2"} 1\n# TYPE b gauge\nb 1.0\n'
+    assert merged([one, other]) == '# TYPE a counter\na{x="1"} 5\na{x="2"} 1\n# TYPE b gauge\nb 1.5\n'

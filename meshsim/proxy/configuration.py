@@ -15,6 +15,8 @@ from meshsim.mesh.registry import dns_names
 _GATHER_S: Final = 0.005
 _RESOLVE_EVERY_S: Final = 5.0
 
+_TLS_MODES: Final = frozenset(("SIMPLE", "MUTUAL"))
+
 Publish = Callable[[Snapshot], None]
 
 
@@ -34,6 +36,7 @@ class Publisher:
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._names: set[str] = set()
+        self._told: set[str] = set()
 
     def follow(self, objects: Callable[[], MeshObjects]) -> None:
         """Take the objects from there from now on."""
@@ -55,7 +58,15 @@ class Publisher:
         if names != self._names:
             self._names = names
             self._tasks.start(self._resolve(names), "resolve")
-        self._publish(compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec))
+        snapshot = compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec)
+        self._say_what_is_not_emulated(snapshot)
+        self._publish(snapshot)
+
+    def _say_what_is_not_emulated(self, snapshot: Snapshot) -> None:
+        asks = {plan.service.host: plan.tls_mode for plan in snapshot.clusters.values() if plan.tls_mode in _TLS_MODES}
+        for host in sorted(asks.keys() - self._told):
+            self._told.add(host)
+            warn(f"a DestinationRule asks for tls {asks[host]} to {host}: not emulated, it is sent plain text")
 
     async def resolve_again(self) -> None:
         """Keep the addresses of DNS names fresh, for ever."""

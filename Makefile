@@ -15,7 +15,7 @@ help: ## list the targets
 $(RUN): requirements/runtime.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("meshsim needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	@echo "setting up .venv"
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@test -f $(VENV)/pyvenv.cfg && $(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install -r requirements/runtime.txt
 	@$(PIP) install --no-deps -e .
 	@touch $@

@@ -5,10 +5,11 @@ A cell is what the server fills in, ages included, so that every client shows th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
+from meshsim.apiserver.loose import at, mappings
 from meshsim.apiserver.pod_columns import pod_cells
 from meshsim.kit.durations import human_duration
 from meshsim.kit.timestamps import from_rfc3339
@@ -34,19 +35,6 @@ class Column:
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """The columns of a kind, the name first unless the kind is Event."""
     return _COLUMNS.get(kind.kind, (_NAME, _AGE))
-
-
-def at(path: str) -> Callable[[Object], Any]:
-    """Reads the value at a dotted path; None where something on the way is missing."""
-    steps = path.split(".")
-
-    def read(obj: Object) -> Any:
-        value: Any = obj
-        for step in steps:
-            value = value.get(step) if isinstance(value, dict) else None
-        return value
-
-    return read
 
 
 def age_since(stamp: object, now: float) -> str:
@@ -90,10 +78,6 @@ def _made_of(name: str, fill: Callable[[Object], Cell], *, wide: bool = False) -
     return Column(name, lambda obj, _: fill(obj), wide=wide)
 
 
-def _mappings(value: object) -> list[Object]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _joined(values: list[str]) -> str:
     return ",".join(values) or _NONE
 
@@ -106,7 +90,7 @@ def _selector(obj: Object) -> Cell:
 
 def _in_template(field: str) -> Callable[[Object], Cell]:
     read = at("spec.template.spec.containers")
-    return lambda obj: _joined([str(container.get(field)) for container in _mappings(read(obj))])
+    return lambda obj: _joined([str(container.get(field)) for container in mappings(read(obj))])
 
 
 def _number(value: object) -> int:
@@ -122,7 +106,7 @@ def _ports(obj: Object) -> Cell:
         node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
         return f"{port.get('port')}{node_port}/{port.get('protocol', 'TCP')}"
 
-    return _joined([text(port) for port in _mappings(at("spec.ports")(obj))])
+    return _joined([text(port) for port in mappings(at("spec.ports")(obj))])
 
 
 def _external_ip(obj: Object) -> Cell:
@@ -135,22 +119,22 @@ def _external_ip(obj: Object) -> Cell:
 def _endpoints(obj: Object) -> Cell:
     found = [
         f"{address.get('ip')}:{port.get('port')}"
-        for subset in _mappings(obj.get("subsets"))
-        for port in _mappings(subset.get("ports"))
-        for address in _mappings(subset.get("addresses"))
+        for subset in mappings(obj.get("subsets"))
+        for port in mappings(subset.get("ports"))
+        for address in mappings(subset.get("addresses"))
     ]
     return _first_three(found)
 
 
 def _slice_endpoints(obj: Object) -> Cell:
     return _first_three(
-        [str(address) for endpoint in _mappings(obj.get("endpoints")) for address in endpoint.get("addresses") or ()],
+        [str(address) for endpoint in mappings(obj.get("endpoints")) for address in endpoint.get("addresses") or ()],
         unset="<unset>",
     )
 
 
 def _slice_ports(obj: Object) -> Cell:
-    return _first_three([str(port.get("port")) for port in _mappings(obj.get("ports"))], unset="<unset>")
+    return _first_three([str(port.get("port")) for port in mappings(obj.get("ports"))], unset="<unset>")
 
 
 def _first_three(found: list[str], unset: str = _NONE) -> str:
@@ -159,7 +143,7 @@ def _first_three(found: list[str], unset: str = _NONE) -> str:
 
 
 def _job_status(obj: Object) -> Cell:
-    for condition in _mappings(at("status.conditions")(obj)):
+    for condition in mappings(at("status.conditions")(obj)):
         if condition.get("type") in ("Complete", "Failed", "Suspended") and condition.get("status") == "True":
             return str(condition["type"])
     return "Terminating" if obj["metadata"].get("deletionTimestamp") else "Running"
@@ -181,14 +165,14 @@ def _job_duration(obj: Object, now: float) -> Cell:
 
 
 def _node_status(obj: Object) -> Cell:
-    ready = next((c for c in _mappings(at("status.conditions")(obj)) if c.get("type") == "Ready"), {})
+    ready = next((c for c in mappings(at("status.conditions")(obj)) if c.get("type") == "Ready"), {})
     status = {"True": "Ready", "False": "NotReady"}.get(str(ready.get("status")), "Unknown")
     return f"{status},SchedulingDisabled" if at("spec.unschedulable")(obj) else status
 
 
 def _node_address(kind: str) -> Callable[[Object], Cell]:
     def fill(obj: Object) -> Cell:
-        addresses = _mappings(at("status.addresses")(obj))
+        addresses = mappings(at("status.addresses")(obj))
         return next((str(each.get("address")) for each in addresses if each.get("type") == kind), _NONE)
 
     return fill

@@ -14,6 +14,7 @@ from zlib import crc32
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.validate.schemas import schema_of
+from meshsim.apiserver.loose import mapping, mappings
 
 _CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
 _CLUSTER_IP_COUNT: Final = 65_534
@@ -30,7 +31,7 @@ def apply_defaults(kind: Kind, obj: Object, old: Object | None = None) -> None:
 
 
 def _pod(obj: Object, old: Object | None) -> None:
-    spec = _mapping(obj, "spec")
+    spec = _part(obj, "spec")
     _pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("serviceAccountName", "default")
@@ -41,7 +42,7 @@ def _pod(obj: Object, old: Object | None) -> None:
         resources = container["resources"]
         limits = resources.get("limits") if isinstance(resources, dict) else None
         if isinstance(limits, dict):
-            requests = _mapping(resources, "requests")
+            requests = _part(resources, "requests")
             for name, quantity in limits.items():
                 requests.setdefault(name, quantity)
     if old is None:
@@ -56,13 +57,13 @@ def _pod_spec(spec: Object) -> None:
     spec.setdefault("schedulerName", "default-scheduler")
     for container in _containers(spec):
         _container(container)
-    for volume in _mappings(spec.get("volumes")):
+    for volume in mappings(spec.get("volumes")):
         _volume(volume)
 
 
 def _containers(spec: Object) -> Iterator[Object]:
     for field in ("initContainers", "containers"):
-        yield from _mappings(spec.get(field))
+        yield from mappings(spec.get(field))
 
 
 def _container(container: Object) -> None:
@@ -73,17 +74,17 @@ def _container(container: Object) -> None:
     container.setdefault("resources", {})
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    for port in _mappings(container.get("ports")):
+    for port in mappings(container.get("ports")):
         port.setdefault("protocol", "TCP")
-    for variable in _mappings(container.get("env")):
+    for variable in mappings(container.get("env")):
         source = variable.get("valueFrom")
-        for reference in _mappings([source.get("fieldRef")] if isinstance(source, dict) else None):
+        for reference in mappings([source.get("fieldRef")] if isinstance(source, dict) else None):
             reference.setdefault("apiVersion", "v1")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        for probe in _mappings([container.get(name)]):
+        for probe in mappings([container.get(name)]):
             _probe(probe)
-    for hook in _mappings([container.get("lifecycle")]):
-        for action in _mappings([hook.get("postStart"), hook.get("preStop")]):
+    for hook in mappings([container.get("lifecycle")]):
+        for action in mappings([hook.get("postStart"), hook.get("preStop")]):
             _http_get(action)
 
 
@@ -93,12 +94,12 @@ def _probe(probe: Object) -> None:
     probe.setdefault("successThreshold", 1)
     probe.setdefault("failureThreshold", 3)
     _http_get(probe)
-    for grpc in _mappings([probe.get("grpc")]):
+    for grpc in mappings([probe.get("grpc")]):
         grpc.setdefault("service", "")
 
 
 def _http_get(action: Object) -> None:
-    for get in _mappings([action.get("httpGet")]):
+    for get in mappings([action.get("httpGet")]):
         get.setdefault("path", "/")
         get.setdefault("scheme", "HTTP")
 
@@ -108,37 +109,37 @@ def _volume(volume: Object) -> None:
     if not sources:
         volume["emptyDir"] = {}
     for name in ("secret", "configMap", "projected", "downwardAPI"):
-        for source in _mappings([volume.get(name)]):
+        for source in mappings([volume.get(name)]):
             source.setdefault("defaultMode", 420)
-    for host_path in _mappings([volume.get("hostPath")]):
+    for host_path in mappings([volume.get("hostPath")]):
         host_path.setdefault("type", "")
 
 
 def _template(spec: Object) -> None:
-    _pod_spec(_mapping(_mapping(spec, "template"), "spec"))
+    _pod_spec(_part(_part(spec, "template"), "spec"))
 
 
 def _replica_set(obj: Object, _old: Object | None) -> None:
-    spec = _mapping(obj, "spec")
+    spec = _part(obj, "spec")
     spec.setdefault("replicas", 1)
     _template(spec)
 
 
 def _deployment(obj: Object, _old: Object | None) -> None:
-    spec = _mapping(obj, "spec")
+    spec = _part(obj, "spec")
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("progressDeadlineSeconds", 600)
-    strategy = _mapping(spec, "strategy")
+    strategy = _part(spec, "strategy")
     if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
-        rolling = _mapping(strategy, "rollingUpdate")
+        rolling = _part(strategy, "rollingUpdate")
         rolling.setdefault("maxUnavailable", "25%")
         rolling.setdefault("maxSurge", "25%")
     _template(spec)
 
 
 def _job(obj: Object, old: Object | None) -> None:
-    spec = _mapping(obj, "spec")
+    spec = _part(obj, "spec")
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
     spec.setdefault("parallelism", 1)
@@ -154,7 +155,7 @@ def _job(obj: Object, old: Object | None) -> None:
 
 def _job_selector(obj: Object, spec: Object) -> None:
     metadata = obj["metadata"]
-    labels = _mapping(_mapping(_mapping(spec, "template"), "metadata"), "labels")
+    labels = _part(_part(_part(spec, "template"), "metadata"), "labels")
     for prefix in ("", "batch.kubernetes.io/"):
         labels.setdefault(f"{prefix}job-name", metadata["name"])
         labels.setdefault(f"{prefix}controller-uid", metadata["uid"])
@@ -162,10 +163,10 @@ def _job_selector(obj: Object, spec: Object) -> None:
 
 
 def _service(obj: Object, old: Object | None) -> None:
-    spec = _mapping(obj, "spec")
+    spec = _part(obj, "spec")
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
-    for port in _mappings(spec.get("ports")):
+    for port in mappings(spec.get("ports")):
         port.setdefault("protocol", "TCP")
         if port.get("targetPort") in (None, 0, "") and "port" in port:
             port["targetPort"] = port["port"]
@@ -194,14 +195,14 @@ def _secret(obj: Object, _old: Object | None) -> None:
 
 
 def _namespace(obj: Object, old: Object | None) -> None:
-    _mapping(obj["metadata"], "labels")["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+    _part(obj["metadata"], "labels")["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
     if old is None:
         obj["spec"] = {"finalizers": ["kubernetes"]}
         obj["status"] = {"phase": "Active"}
 
 
 def _endpoint_slice(obj: Object, _old: Object | None) -> None:
-    for port in _mappings(obj.get("ports")):
+    for port in mappings(obj.get("ports")):
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")
 
@@ -224,9 +225,9 @@ def _fill_from_schema(schema: Object, value: object) -> None:
 
 
 def _qos_class(spec: Object) -> str:
-    asked = [_or_empty(container.get("resources")) for container in _containers(spec)]
-    requests = [_or_empty(resources.get("requests")) for resources in asked]
-    limits = [_or_empty(resources.get("limits")) for resources in asked]
+    asked = [mapping(container.get("resources")) for container in _containers(spec)]
+    requests = [mapping(resources.get("requests")) for resources in asked]
+    limits = [mapping(resources.get("limits")) for resources in asked]
     if not any(requests) and not any(limits):
         return "BestEffort"
     both = {"cpu", "memory"}
@@ -234,19 +235,11 @@ def _qos_class(spec: Object) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
-def _mapping(holder: Object, field: str) -> Object:
+def _part(holder: Object, field: str) -> Object:
     """The mapping at a field, put there when the field is absent; a stray value's place is taken by nobody."""
     value = holder.get(field)
     if value is None:
         holder[field] = value = {}
-    return value if isinstance(value, dict) else {}
-
-
-def _mappings(values: object) -> list[Object]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
-def _or_empty(value: object) -> Object:
     return value if isinstance(value, dict) else {}
 
 

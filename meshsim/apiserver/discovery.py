@@ -157,6 +157,7 @@ class _Subresource:
 _SCALE: Final = _Subresource("scale", ("autoscaling", "v1", "Scale"))
 _OF_PODS: Final = (
     _Subresource("eviction", ("policy", "v1", "Eviction"), ("create",)),
+    _Subresource("log", ("", "v1", "Pod"), ("get",)),
     _Subresource("portforward", ("", "v1", "PodPortForwardOptions"), ("create", "get")),
 )
 

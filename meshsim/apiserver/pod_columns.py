@@ -1,9 +1,9 @@
 """What a pod's row says: kubectl's READY, STATUS and RESTARTS, reckoned as Kubernetes' printer does. Pure."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from meshsim.api.decode import Object
+from meshsim.apiserver.loose import mapping, mappings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class PodCells:
 
 def pod_cells(pod: Object) -> PodCells:
     """The cells of a pod."""
-    spec, status = _mapping(pod.get("spec")), _mapping(pod.get("status"))
-    containers = _mappings(status.get("containerStatuses"))
-    ready = sum(bool(each.get("ready")) and "running" in _mapping(each.get("state")) for each in containers)
-    total = len(_mappings(spec.get("containers")))
+    spec, status = mapping(pod.get("spec")), mapping(pod.get("status"))
+    containers = mappings(status.get("containerStatuses"))
+    ready = sum(bool(each.get("ready")) and "running" in mapping(each.get("state")) for each in containers)
+    total = len(mappings(spec.get("containers")))
     return PodCells(
         ready=f"{ready}/{total}",
         status=_status(pod, status, containers),
@@ -34,8 +34,8 @@ def _status(pod: Object, status: Object, containers: list[Object]) -> str:
     reason = str(status.get("reason") or status.get("phase") or "Unknown")
     running = False
     for container in reversed(containers):
-        state = _mapping(container.get("state"))
-        waiting, terminated = _mapping(state.get("waiting")), _mapping(state.get("terminated"))
+        state = mapping(container.get("state"))
+        waiting, terminated = mapping(state.get("waiting")), mapping(state.get("terminated"))
         if waiting.get("reason"):
             reason = str(waiting["reason"])
         elif terminated:
@@ -56,18 +56,10 @@ def _ending(terminated: Object) -> str:
 
 
 def _gates(spec: Object, status: Object) -> str:
-    gates = [str(gate.get("conditionType")) for gate in _mappings(spec.get("readinessGates"))]
+    gates = [str(gate.get("conditionType")) for gate in mappings(spec.get("readinessGates"))]
     return f"{sum(_is_true(status, gate) for gate in gates)}/{len(gates)}" if gates else "<none>"
 
 
 def _is_true(status: Object, condition: str) -> bool:
-    conditions = _mappings(status.get("conditions"))
+    conditions = mappings(status.get("conditions"))
     return any(each.get("type") == condition and each.get("status") == "True" for each in conditions)
-
-
-def _mapping(value: Any) -> Object:
-    return value if isinstance(value, dict) else {}
-
-
-def _mappings(value: Any) -> list[Object]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

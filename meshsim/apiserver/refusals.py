@@ -110,6 +110,16 @@ def too_large_version(asked: int, current: int) -> ApiError:
     return _refusal(504, "Timeout", message, {"retryAfterSeconds": 1, "causes": _causes(causes)})
 
 
+def missing(message: str) -> ApiError:
+    """404: something that is no object of the API is not there."""
+    return _refusal(404, "NotFound", message, {})
+
+
+def unavailable(message: str) -> ApiError:
+    """503: somebody this answer depends on doesn't answer."""
+    return _refusal(503, "ServiceUnavailable", message, {})
+
+
 def unsupported_media_type(message: str) -> ApiError:
     """415: a body in a form this API doesn't read there."""
     return _refusal(415, "UnsupportedMediaType", message, {})

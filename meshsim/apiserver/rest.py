@@ -8,7 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from meshsim.api.decode import Object, write_json
-from meshsim.api.kinds import POD
+from meshsim.api.kinds import NODE, POD
+from meshsim.api.meta import Key
 from meshsim.apiserver import query, refusals
 from meshsim.apiserver.about import About, json_answer
 from meshsim.apiserver.admission import FieldValidation
@@ -18,6 +19,7 @@ from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.pages import Page, page_of
 from meshsim.apiserver.patch import patch_types
 from meshsim.apiserver.paths import Paths, Target
+from meshsim.apiserver.pod_logs import pass_on_logs
 from meshsim.apiserver.port_forward import PROTOCOL, forward_ports
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.representation import JSON, PlainJson, Representation, negotiate
@@ -58,6 +60,7 @@ class Rest:
         }
         self._pod_verbs: dict[tuple[str, str], Verb] = {
             ("POST", "eviction"): self._evict,
+            ("GET", "log"): self._logs,
             ("GET", "portforward"): self._forward_ports,
         }
 
@@ -160,6 +163,13 @@ class Rest:
         self._registry.delete(POD, target.key, options, dry_run=query.is_dry_run(request.query))
         await self._settled()
         return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
+
+    async def _logs(self, request: web.Request, target: Target) -> Answer:
+        pod = self._registry.get(POD, target.key)
+        node_name = (pod.get("spec") or {}).get("nodeName")
+        if not isinstance(node_name, str) or not node_name:
+            raise refusals.bad_request(f"pod {target.name} does not have a host assigned")
+        return await pass_on_logs(request, pod, self._registry.get(NODE, Key("", node_name)))
 
     async def _forward_ports(self, request: web.Request, target: Target) -> Answer:
         pod = self._registry.get(POD, target.key)

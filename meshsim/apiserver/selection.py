@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import LabelSelector
 from meshsim.api.selectors import FieldTerm, parse_field_selector, parse_label_selector
 from meshsim.apiserver import refusals
+from meshsim.apiserver.loose import at
 from meshsim.apiserver.store import Event
 
 _EVERYWHERE: Final = ("metadata.name", "metadata.namespace")
@@ -99,9 +100,7 @@ def seen(selection: Selection, event: Event) -> Told | None:
 
 
 def _text_at(obj: Object, path: str) -> str:
-    value: Any = obj
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
+    value = at(path)(obj)
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
-from meshsim.api.kinds import POD
+from meshsim.api.kinds import NODE, POD
 from meshsim.api.meta import Key
 from meshsim.apiserver.port_forward import PROTOCOL
 from meshsim.apiserver.spdy import Closed, Data, Event, SpdyConnection
@@ -90,6 +91,81 @@ async def test_a_pod_that_does_not_run_has_no_ports(api: HttpApi, http: aiohttp.
     await api.create(POD, pod())
     async with http.get(f"{POD_URL}/portforward") as reply:
         assert (reply.status, (await reply.json())["message"]) == (400, "pod web-1-a does not run yet")
+
+
+@pytest_asyncio.fixture
+async def node(api: HttpApi) -> AsyncIterator[None]:
+    """A node that runs the pod, whose containers have printed something and go on when they are followed."""
+
+    async def logs(request: web.Request) -> web.StreamResponse:
+        if request.match_info["container"] == "side":
+            return web.Response(status=400, text='previous terminated container "side" not found\n')
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(f"first of {request.match_info['pod']}, {dict(request.query)}\n".encode())
+        if "follow" in request.query:
+            await request.app[gone].wait()
+        return answer
+
+    gone = web.AppKey("gone", asyncio.Event)
+    app = web.Application()
+    app[gone] = asyncio.Event()
+    app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", logs)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await api.create(NODE, {"metadata": {"name": "meshsim"}})
+    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+    status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": runner.addresses[0][1]}}}
+    await api.patch(NODE, Key("", "meshsim"), {"status": status}, subresource="status")
+    body = pod()
+    body["spec"]["containers"].append({"name": "side", "image": "side:v1"})
+    await api.create(POD, body)
+    yield
+    app[gone].set()
+    await runner.cleanup()
+
+
+async def test_logs_come_from_the_node_as_they_are_asked_for(http: aiohttp.ClientSession, node: None) -> None:
+    async with http.get(f"{POD_URL}/log?container=web&tailLines=5") as reply:
+        assert (reply.status, reply.content_type) == (200, "text/plain")
+        assert await reply.text() == "first of web-1-a, {'tailLines': '5'}\n"
+
+
+async def test_a_followed_log_comes_line_by_line(http: aiohttp.ClientSession, node: None) -> None:
+    async with http.get(f"{POD_URL}/log?container=web&follow=true") as reply:
+        async with asyncio.timeout(5):
+            assert b"first of" in await reply.content.readline()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "a container name must be specified for pod web-1-a, choose one of: [web side]"),
+        ("?container=none", "container none is not valid for pod web-1-a"),
+        ("?container=side&previous=true", 'previous terminated container "side" not found'),
+    ],
+)
+async def test_a_log_that_is_not_there_is_refused_in_a_sentence(
+    http: aiohttp.ClientSession, node: None, query: str, message: str
+) -> None:
+    async with http.get(f"{POD_URL}/log{query}") as reply:
+        assert (reply.status, (await reply.json())["message"]) == (400, message)
+
+
+async def test_a_node_that_is_gone_is_named(api: HttpApi, http: aiohttp.ClientSession) -> None:
+    await api.create(POD, pod())
+    async with http.get(f"{POD_URL}/log") as reply:
+        assert (reply.status, (await reply.json())["message"]) == (404, 'nodes "meshsim" not found')
+    await api.create(NODE, {"metadata": {"name": "meshsim"}})
+    async with http.get(f"{POD_URL}/log") as reply:
+        assert (reply.status, (await reply.json())["reason"]) == (503, "ServiceUnavailable")
+    endpoint = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 1}}}
+    status = {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}], **endpoint}
+    await api.patch(NODE, Key("", "meshsim"), {"status": status}, subresource="status")
+    async with http.get(f"{POD_URL}/log") as reply:
+        assert reply.status == 503
+        assert "the node meshsim cannot be reached" in (await reply.json())["message"]
 
 
 async def test_an_evicted_pod_ends_gracefully(api: HttpApi, http: aiohttp.ClientSession, port: int) -> None:

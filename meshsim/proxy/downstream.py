@@ -96,44 +96,54 @@ class Downstream(asyncio.Protocol):
             self.pause()
 
     def _take_head(self, data: bytes) -> None:
+        engine = self.engine
         head = REQUEST_HEAD.match(data)
-        settings = self.engine.settings
-        if head is None or head.end() > settings.max_head_bytes:
+        end = 0 if head is None else head.end()
+        if head is None or end > engine.settings.max_head_bytes:
             self._refuse_or_wait(data)
             return
         self._stop_waiting()
+        method, target, minor, section = head.groups()
         try:
-            fields = self.engine.request_memo.read(head[4])
+            fields = engine.request_memo.read(section)
         except MessageError as error:
             self._refuse(error)
             return
-        self.is_http10 = head[3] == b"0"
+        self.is_http10 = minor == b"0"
+        self.keeps_alive = not (fields.close or engine.is_draining)
         if self.is_http10:
-            if not settings.accepts_http10:
+            if not engine.settings.accepts_http10:
                 self._refuse(MessageError(426, "low_version"))
                 return
-            self.keeps_alive = fields.keep_alive
-        else:
-            self.keeps_alive = not fields.close
-        if self.engine.is_draining:
-            self.keeps_alive = False
+            self.keeps_alive = self.keeps_alive and fields.keep_alive
         self.sent_bytes = 0
-        request = self._request(head[1], head[2], fields)
-        if request is None:
-            return
-        exchange = Exchange(self.engine, self, request, fields, head.end())
-        self._exchange = exchange
-        self._left = fields.length
-        if request.target[:1] != b"/":
+        if target[:1] == b"/" and fields.host is not None and fields.host_is_valid:
+            target = engine.snapshot.normalise(target)
+            request: Request | None = Request(method, target, fields.host, fields, b"http", self.ip)
+        else:
+            request = self._unusual_request(method, target, fields)
+        if request is not None:
+            exchange = Exchange(engine, self, request, fields, end)
+            self._exchange = exchange
+            self._begin(exchange, data[end:] if len(data) > end else b"")
+
+    def _begin(self, exchange: Exchange, rest: bytes) -> None:
+        """Start an exchange; `rest` is what came behind its head."""
+        length = exchange.fields.length
+        if exchange.request.target[:1] != b"/":
             self._reject(exchange)
-            return
-        if fields.length:
-            self._start_with_body(exchange, data[head.end() :])
-            return
-        if len(data) > head.end():
-            self._held += data[head.end() :]
-            self.pause()
-        exchange.start()
+        elif length:
+            self._left = length
+            if length == CHUNKED:
+                self._decoder = ChunkDecoder()
+            exchange.start()
+            if rest and not exchange.over:
+                self._take_body(exchange, rest)
+        else:
+            if rest:
+                self._held += rest
+                self.pause()
+            exchange.start()
 
     @staticmethod
     def _reject(exchange: Exchange) -> None:
@@ -143,31 +153,24 @@ class Downstream(asyncio.Protocol):
         else:
             exchange.reject(404, "NR", "route_not_found")
 
-    def _start_with_body(self, exchange: Exchange, rest: bytes) -> None:
-        if self._left == CHUNKED:
-            self._decoder = ChunkDecoder()
-        exchange.start()
-        if rest and not exchange.over:
-            self._take_body(exchange, rest)
-
-    def _request(self, method: bytes, target: bytes, fields: RequestFields) -> Request | None:
+    def _unusual_request(self, method: bytes, target: bytes, fields: RequestFields) -> Request | None:
         """The request, when it can be routed; otherwise it has been answered."""
-        authority, valid = fields.host or b"", fields.host_is_valid
+        authority, is_valid = fields.host or b"", fields.host_is_valid
         if target[:1] == b"/":
             if fields.host is None and not self.is_http10:
                 self._refuse(MessageError(400, "missing_host_header", flags="", is_silent=True))
                 return None
         elif target.startswith(_SCHEMES):
             authority, target = _split_absolute(target)
-            valid = True
+            is_valid = True
         elif method == b"CONNECT":
             self.keeps_alive = False
             authority = target
-            valid = is_authority(authority)
+            is_valid = is_authority(authority)
         elif target != b"*" or method != b"OPTIONS":
             self._refuse(MessageError(400, "http1.codec_error"))
             return None
-        if not valid:
+        if not is_valid:
             self._refuse(MessageError(400, "http.invalid_authority"))
             return None
         return Request(method, self.engine.snapshot.normalise(target), authority, fields, b"http", self.ip)
@@ -297,7 +300,8 @@ class Downstream(asyncio.Protocol):
         engine = self.engine
         engine.idle_timeouts.stop(self)
         engine.idle_timeouts.start(self, engine.now())
-        self.resume()
+        if self._is_paused:
+            self.resume()
 
     def _stop_waiting(self) -> None:
         engine = self.engine

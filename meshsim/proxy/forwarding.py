@@ -8,6 +8,7 @@ from meshsim.mesh.headers import Line, Stages, apply_stages
 from meshsim.mesh.route import RouteDestination
 from meshsim.proxy.heads import (
     SERVED_BY,
+    RequestSection,
     request_section,
     response_lines,
     response_section,
@@ -24,7 +25,9 @@ _CLOSE: Final = b"connection: close\r\n"
 
 def plain_request_head(exchange: ExchangeState, tail: bytes) -> bytes:
     """The head of a first attempt to which nothing is done: slices of what the client sent."""
-    section = request_section(exchange.fields, is_gateway=exchange.is_gateway)
+    section = exchange.fields.forward.get(exchange.is_gateway)
+    if not isinstance(section, RequestSection):
+        section = request_section(exchange.fields, is_gateway=exchange.is_gateway)
     request_id = exchange.request_id or section.request_id or exchange.engine.request_ids.next()
     exchange.request_id = request_id
     request = exchange.request

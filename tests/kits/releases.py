@@ -91,3 +91,18 @@ def blue_green(*, replicas: int = 3, spec: Object | None = None, **strategy: Any
         _service("demo-active"),
         _service("demo-preview"),
     ]
+
+
+def analysis_template(name: str, *args: str) -> Object:
+    """An analysis that measures a success rate and takes these arguments too."""
+    provider = {"prometheus": {"address": "http://metrics", "query": "rate({{args.service}})"}}
+    metric = {"name": "rate", "interval": "1s", "count": 3, "successCondition": "result > 0.9", "provider": provider}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": name},
+        "spec": {
+            "args": [{"name": "service", "value": "demo"}, *({"name": arg} for arg in args)],
+            "metrics": [metric],
+        },
+    }

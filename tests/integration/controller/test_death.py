@@ -10,7 +10,7 @@ from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import PatchType
 from tests.kits.api import InProcessApi
-from tests.kits.releases import blue_green, plain_canary, routed_canary, subset_canary
+from tests.kits.releases import analysis_template, blue_green, plain_canary, routed_canary, subset_canary
 from tests.kits.rollout_world import RolloutWorld
 
 _STAMPS: Final = frozenset(
@@ -70,7 +70,10 @@ class DyingApi(InProcessApi):
 
 
 class MortalWorld(RolloutWorld):
-    """A world whose controller is killed after its n-th write; another one takes over from nothing."""
+    """A world whose controller is killed after its n-th write; another one takes over from nothing.
+
+    Analyses take a second.
+    """
 
     def __init__(self, dies_after: int) -> None:
         super().__init__()
@@ -83,6 +86,10 @@ class MortalWorld(RolloutWorld):
         except KilledError:
             self.restart_controller()
             return "killed"
+
+    async def step_pods(self) -> None:
+        await super().step_pods()
+        await self.step_runs(1, "Successful", "")
 
 
 Story = Callable[[RolloutWorld], Awaitable[None]]
@@ -98,6 +105,15 @@ async def _release(world: RolloutWorld) -> None:
     await world.set_image("demo:v2")
     await world.settle()
     await world.live(45)
+
+
+async def _release_measured(world: RolloutWorld) -> None:
+    await world.set_image("demo:v2")
+    await world.settle()
+    await world.live(1)
+    await world.live(1)
+    await world.live(45)
+    assert world.rollout.status.phase == "Healthy"
 
 
 async def _release_and_abort(world: RolloutWorld) -> None:
@@ -118,10 +134,18 @@ async def _release_twice(world: RolloutWorld) -> None:
     await world.live(45)
 
 
+_MEASURED: Final[list[Object]] = [
+    {"setWeight": 20},
+    {"analysis": {"templates": [{"templateName": "rate"}]}},
+    {"pause": {"duration": 1}},
+    {"setWeight": 60},
+]
+
 _WORLDS: Final[dict[str, tuple[list[Object], Story]]] = {
     "routed, stable shrinks": (routed_canary(_STEPS, dynamicStableScale=True), _release),
     "routed and aborted": (routed_canary(_STEPS, abortScaleDownDelaySeconds=4), _release_and_abort),
     "by subsets, a third version during the second": (subset_canary(_STEPS), _release_twice),
+    "measured": ([*routed_canary(_MEASURED), analysis_template("rate")], _release_measured),
     "plain": (plain_canary([{"setWeight": 40}, {"pause": {"duration": 1}}]), _release),
     "blueGreen and aborted": (blue_green(autoPromotionEnabled=False), _release_and_abort),
 }

@@ -7,8 +7,8 @@ from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
 
 HOPS: Final = ("vs", "dr", "endpoints", "selector", "readiness")
-"""A VirtualService or DestinationRule reaching the proxies, a pod reaching its endpoints, a Service's new selector
-reaching its endpoints, a probe's verdict reaching the pod."""
+"""A VirtualService or DestinationRule reaching the proxies, endpoints reaching them, a Service's new selector
+reaching its endpoints before that, a probe's verdict reaching the pod."""
 
 
 class Lags:

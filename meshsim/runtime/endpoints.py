@@ -61,7 +61,7 @@ class EndpointsController:
         self._any_stale = asyncio.Event()
         self._late: dict[Key, deque[Decision]] = {}
         self._tasks = TaskOwner(_report_failure)
-        caches.services.on_change(lambda change: self._mark((change.key,), "selector"))
+        caches.services.on_change(lambda change: self._mark((change.key,), "selector", "endpoints"))
         caches.pods.on_change(self._follow_pod)
         caches.slices.on_change(self._follow_slice)
         caches.endpoints.on_change(lambda change: self._mark((change.key,), "endpoints"))
@@ -81,9 +81,11 @@ class EndpointsController:
         finally:
             await self._tasks.close()
 
-    def _mark(self, keys: Iterable[Key], hop: str) -> None:
+    def _mark(self, keys: Iterable[Key], *hops: str) -> None:
+        """Look at these Services; what changed passes these hops, one after the other."""
+        lag_s = sum(self._lags[hop] for hop in hops)
         for key in keys:
-            self._stale[key] = max(self._lags[hop], self._stale.get(key, 0.0))
+            self._stale[key] = max(lag_s, self._stale.get(key, 0.0))
         if self._stale:
             self._any_stale.set()
 

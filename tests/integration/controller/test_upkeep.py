@@ -4,7 +4,7 @@ import pytest
 
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, POD, REPLICA_SET
+from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION
 from meshsim.kit.timestamps import to_rfc3339
@@ -84,6 +84,28 @@ async def test_pods_carry_the_metadata_of_their_role_only_while_they_have_it() -
     assert (role("demo:v1"), role("demo:v2")) == (None, "stable")
 
 
+async def test_living_pods_get_the_metadata_too_and_keep_what_somebody_else_wrote() -> None:
+    roles: Object = {"canaryMetadata": {"labels": {"role": "canary"}}, "stableMetadata": {"labels": {"role": "stable"}}}
+    world = await living(routed_canary([{"setWeight": 20}, {"pause": {}}], **roles))
+    await world.set_image("demo:v2")
+    await world.live(3)
+    for name in ("ours", "theirs"):
+        await world.api.create(POD, _pod_of(replica_set(world, "demo:v2"), name, to_rfc3339(world.clock.now())))
+
+    await world.patch_spec({"strategy": {"canary": {"canaryMetadata": {"labels": {"tier": "probe"}}}}})
+    await world.live(3)
+    ours = (await world.api.get(POD, Key(NAMESPACE, "ours")))["metadata"]
+    assert (ours["labels"]["role"], ours["labels"]["tier"]) == ("canary", "probe")
+
+    await world.api.patch(POD, Key(NAMESPACE, "theirs"), {"metadata": {"labels": {"role": "special"}}})
+    await world.patch_spec({"strategy": {"canary": {"canaryMetadata": {"labels": None}}}})
+    await world.live(3)
+    ours, theirs = [(await world.api.get(POD, Key(NAMESPACE, name)))["metadata"] for name in ("ours", "theirs")]
+    assert "role" not in ours["labels"]
+    assert "tier" not in ours["labels"]
+    assert theirs["labels"]["role"] == "special"
+
+
 async def test_a_new_version_keeps_away_from_the_nodes_of_the_stable_one() -> None:
     world = await living(
         plain_canary(
@@ -139,10 +161,10 @@ async def _make_ready(world: RolloutWorld, name: str) -> None:
     await world.api.patch(POD, Key(NAMESPACE, name), status, subresource="status")
 
 
-async def test_the_template_of_a_deployment_is_released_and_the_deployment_gives_way() -> None:
+def _of_a_deployment(scale_down: str) -> list[Object]:
     (rollout,) = plain_canary([])
     template, selector = rollout["spec"].pop("template"), rollout["spec"].pop("selector")
-    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "demo", "scaleDown": "onsuccess"}
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "demo", "scaleDown": scale_down}
     rollout["spec"]["workloadRef"] = reference
     deployment: Object = {
         "apiVersion": "apps/v1",
@@ -150,7 +172,11 @@ async def test_the_template_of_a_deployment_is_released_and_the_deployment_gives
         "metadata": {"name": "demo"},
         "spec": {"replicas": 5, "selector": selector, "template": template},
     }
-    world = await living([deployment, rollout])
+    return [deployment, rollout]
+
+
+async def test_the_template_of_a_deployment_is_released_and_the_deployment_gives_way() -> None:
+    world = await living(_of_a_deployment("onsuccess"))
 
     assert (world.rollout.status.phase, world.sizes()) == ("Healthy", {"demo:v1": 5})
     workload = await world.api.get(DEPLOYMENT, Key(NAMESPACE, "demo"))
@@ -158,6 +184,21 @@ async def test_the_template_of_a_deployment_is_released_and_the_deployment_gives
     generation = str(workload["metadata"]["generation"])
     assert world.raw["metadata"]["annotations"][WORKLOAD_GENERATION_ANNOTATION] == generation
     assert world.rollout.status.workload_observed_generation == generation
+
+
+@pytest.mark.parametrize(("scale_down", "left"), [("never", 5), ("progressively", 2)])
+async def test_a_deployment_gives_way_as_asked(scale_down: str, left: int) -> None:
+    world = RolloutWorld()
+    world.caps["demo:v1"] = 3
+    await world.apply(_of_a_deployment(scale_down))
+    await world.live(3)
+    assert (await world.api.get(DEPLOYMENT, Key(NAMESPACE, "demo")))["spec"]["replicas"] == left
+
+    world.caps.clear()
+    await world.live(3)
+    assert world.rollout.status.phase == "Healthy"
+    left = 0 if scale_down == "progressively" else 5
+    assert (await world.api.get(DEPLOYMENT, Key(NAMESPACE, "demo")))["spec"]["replicas"] == left
 
 
 async def test_a_missing_workload_is_an_invalid_spec_that_is_looked_at_again() -> None:
@@ -212,51 +253,6 @@ async def test_a_change_of_size_mid_way_scales_without_touching_weight_or_step()
 
     assert world.sizes() == {"demo:v1": 10, "demo:v2": 2}
     assert (world.rollout.status.current_step_index, world.weights("demo")["demo-canary"]) == (1, 20)
-
-
-async def test_an_experiment_gets_its_share_while_it_runs_and_the_step_ends_with_it() -> None:
-    templates = [{"name": "probe", "specRef": "canary", "weight": 10}]
-    step: Object = {"experiment": {"duration": "1m", "templates": templates}}
-    world = await living(routed_canary([{"setWeight": 20}, step, {"pause": {}}]))
-    await world.set_image("demo:v2")
-    await world.live(3)
-    (experiment,) = world.api.store.objects(EXPERIMENT)
-    assert experiment["metadata"]["name"] == f"demo-{world.rollout.status.current_pod_hash}-2-1"
-    assert world.rollout.status.canary.current_experiment == experiment["metadata"]["name"]
-
-    running: Object = {"name": "probe", "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
-    running |= {"serviceName": "demo-probe", "podTemplateHash": "abc"}
-    key = Key(NAMESPACE, experiment["metadata"]["name"])
-    await world.api.patch(EXPERIMENT, key, {"status": {"phase": "Running", "templateStatuses": [running]}})
-    await world.settle()
-    assert world.weights("demo") == {"demo-stable": 70, "demo-canary": 20, "demo-probe": 10}
-
-    await world.api.patch(EXPERIMENT, key, {"status": {"phase": "Successful"}})
-    await world.settle()
-    assert world.rollout.status.current_step_index == 2
-    assert world.weights("demo") == {"demo-stable": 80, "demo-canary": 20}
-
-
-async def test_an_inconclusive_analysis_pauses_and_resuming_begins_another_run() -> None:
-    template: Object = {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "AnalysisTemplate",
-        "metadata": {"name": "errors"},
-        "spec": {"metrics": [{"name": "errors", "provider": {"job": {"spec": {"template": {}}}}}]},
-    }
-    step = {"analysis": {"templates": [{"templateName": "errors"}]}}
-    world = await living([template, *routed_canary([{"setWeight": 20}, step])])
-    await world.set_image("demo:v2")
-    await world.live(3)
-    (run,) = world.api.store.objects(ANALYSIS_RUN)
-    await world.step_runs(0, "Inconclusive", "")
-    await world.settle()
-    assert world.rollout.status.message == "InconclusiveAnalysisRun"
-
-    await world.patch_status({"pauseConditions": None})
-    await world.settle()
-    names = {obj["metadata"]["name"] for obj in world.api.store.objects(ANALYSIS_RUN)}
-    assert names == {run["metadata"]["name"], f"{run['metadata']['name']}.1"}
 
 
 async def test_hazards_are_pointed_out_and_a_rule_turns_that_off() -> None:

@@ -1,10 +1,13 @@
-"""`python -m controller`: the controllers as one process: Rollouts and ReplicaSets."""
+"""`python -m controller`: the controllers as one process: of Rollouts and analyses, and a cluster's own."""
 
 import argparse
 import logging
+import os
 import sys
 from typing import Final
 
+from controller.analysis.providers.outbound import Outbound
+from controller.analysis.providers.registry import Providers
 from controller.controllers import Controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
@@ -19,7 +22,7 @@ _log: Final = logging.getLogger(__name__)
 
 def main() -> int:
     """Reconcile until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m controller", description="Reconciles Rollouts and ReplicaSets.")
+    parser = argparse.ArgumentParser(prog="python -m controller", description="Reconciles Rollouts and analyses.")
     parser.add_argument("--api", required=True, help="URL of the API")
     parser.add_argument(
         "--port", type=int, default=8090, help="port of /metrics, 0 for a free one (default %(default)s)"
@@ -31,6 +34,16 @@ def main() -> int:
         help="whose rules for traffic to follow (default %(default)s)",
     )
     parser.add_argument("--no-hazard-warnings", action="store_true", help="emit no MeshsimHazard events")
+    parser.add_argument(
+        "--prometheus",
+        default="",
+        help="URL of the Prometheus that metrics without an address ask (ARGO_ROLLOUTS_PROMETHEUS_ADDRESS wins)",
+    )
+    parser.add_argument(
+        "--allow-metadata-addresses",
+        action="store_true",
+        help="let analyses reach link-local addresses and those of cloud metadata services",
+    )
     add_plane_flags(parser)
     flags = parser.parse_args()
 
@@ -48,12 +61,17 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         _log.error("%s failed", task, exc_info=failure)
         plane.stopping.set()
 
-    async with HttpApi(flags.api, user_agent="meshsim-controller") as http, TaskOwner(give_up) as tasks:
+    async with (
+        HttpApi(flags.api, user_agent="meshsim-controller") as http,
+        Outbound(reaches_metadata=flags.allow_metadata_addresses) as outbound,
+        TaskOwner(give_up) as tasks,
+    ):
         api = CountedApi(http)
         recorder = EventRecorder(api, plane.clock)
         tasks.start(recorder.run(), "event recorder")
         rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
-        controllers = Controllers(api, plane.clock, recorder, rules)
+        providers = Providers(api, plane.clock, outbound, flags.prometheus, os.environ)
+        controllers = Controllers(api, plane.clock, recorder, rules, providers)
         async with MetricsServer(controllers.samples) as server:
             address = await server.listen(flags.host, flags.port)
             async with controllers.manager:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from controller.analysis.providers.registry import Providers
+from controller.analysis.reconciler import setup as setup_analyses
 from controller.counted import CountedApi
 from controller.deployment.reconciler import setup as setup_deployments
 from controller.events import EventRecorder
@@ -21,7 +23,9 @@ from meshsim.telemetry.exposition import Sample
 class Controllers:
     """Everything that reconciles, and what it reports."""
 
-    def __init__(self, api: CountedApi, clock: Clock, recorder: EventRecorder, rules: Rules) -> None:
+    def __init__(
+        self, api: CountedApi, clock: Clock, recorder: EventRecorder, rules: Rules, providers: Providers
+    ) -> None:
         self.manager = Manager(api, clock)
         self._api = api
         cache = Cache(self.manager.informer)
@@ -38,6 +42,7 @@ class Controllers:
         setup_replica_sets(self.manager, api, clock)
         setup_deployments(self.manager, api, clock)
         setup_jobs(self.manager, api, clock)
+        setup_analyses(self.manager, providers, self._recorder)
 
     def samples(self) -> Iterator[Sample]:
         """All series of `/metrics`."""

@@ -31,6 +31,7 @@ from controller.analysis.conditions.nodes import (
 from controller.analysis.conditions.precedence import Infix, Operand, Part, Pipe, tree_of
 from meshsim.api.validate.gotext import quote
 
+_GRAMMAR: Final = File(__file__).with_name("expression.lark").read_text(encoding="utf-8")
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "nil": None}
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _ESCAPED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -51,8 +52,7 @@ def parse(text: str) -> Node:
 
 @cache
 def _parser() -> Lark:
-    grammar = File(__file__).with_name("expression.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", maybe_placeholders=False)
+    return Lark(_GRAMMAR, parser="lalr", maybe_placeholders=False)
 
 
 def _complaint(error: UnexpectedInput) -> str:

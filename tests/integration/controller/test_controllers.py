@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from controller.analysis.providers.outbound import Outbound
+from controller.analysis.providers.registry import Providers
 from controller.controllers import Controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
@@ -32,7 +34,8 @@ class Cluster:
         self.api = InProcessApi()
         counted = CountedApi(self.api)
         self.recorder = EventRecorder(self.api, self.api.clock)
-        self.controllers = Controllers(counted, self.api.clock, self.recorder, Rules())
+        providers = Providers(counted, self.api.clock, Outbound())
+        self.controllers = Controllers(counted, self.api.clock, self.recorder, Rules(), providers)
 
     async def apply(self, objects: list[Object]) -> None:
         for obj in objects:

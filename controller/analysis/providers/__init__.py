@@ -1,0 +1,1 @@
+"""Where measurements come from: Prometheus, any JSON over HTTP, Datadog, jobs."""

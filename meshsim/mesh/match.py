@@ -4,11 +4,12 @@ The semantics are Envoy's as istiod asks for them; regular expressions are RE2's
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import re2
 
 from meshsim.api.networking import HttpMatch, StringMatch
+from meshsim.kit.errors import InvalidManifestError
 from meshsim.mesh.request import Request
 
 Matcher = Callable[[Request], bool]
@@ -36,9 +37,20 @@ def text_test(match: StringMatch) -> Test:
 
 
 def regex_test(pattern: str) -> Test:
-    """RE2 full match."""
-    full_match = re2.compile(pattern.encode()).fullmatch
+    """RE2 full match. Raises InvalidManifestError."""
+    full_match = compile_regex(pattern).fullmatch
     return lambda text: full_match(text) is not None
+
+
+def compile_regex(pattern: str) -> Any:
+    """An RE2 expression over bytes. Raises InvalidManifestError."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern.encode(), options)
+    except re2.error as error:
+        reason = error.args[0].decode("latin-1") if error.args else "unknown error"
+        raise InvalidManifestError(f'"{pattern}" is no RE2 expression: {reason}') from None
 
 
 def compile_match(match: HttpMatch) -> Matcher | None:

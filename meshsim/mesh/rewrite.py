@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import re2
-
 from meshsim.api.networking import HttpMatch, Rewrite
+from meshsim.mesh.match import compile_regex
 
 RewriteTarget = Callable[[bytes], bytes]
 """The target as matched → the target as sent; the query is kept."""
@@ -14,12 +13,12 @@ def compile_rewrite(rewrite: Rewrite | None, match: HttpMatch | None) -> Rewrite
     """How a route with this match entry rewrites; None when it leaves the target alone.
 
     With a prefix match the prefix is replaced, textually; with an exact or regex match the whole path; without a
-    uri match the prefix is `/`.
+    uri match the prefix is `/`. Raises InvalidManifestError.
     """
     if rewrite is None:
         return None
     if rewrite.uri_regex_rewrite is not None:
-        substitute = re2.compile(rewrite.uri_regex_rewrite.match.encode()).sub
+        substitute = compile_regex(rewrite.uri_regex_rewrite.match).sub
         replacement = rewrite.uri_regex_rewrite.rewrite.encode()
         return _of_path(lambda path: substitute(replacement, path))
     if not rewrite.uri:

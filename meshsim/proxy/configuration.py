@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from meshsim.kit.clock import LoopClock
+from meshsim.kit.durations import DurationError
+from meshsim.kit.errors import InvalidManifestError
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snapshot
 from meshsim.mesh.registry import dns_names
 
+STAYS: Final = "the configuration before this change stays in force"
 _GATHER_S: Final = 0.005
 _RESOLVE_EVERY_S: Final = 5.0
 
@@ -39,17 +42,26 @@ class Publisher:
         self._told: set[str] = set()
 
     def follow(self, objects: Callable[[], MeshObjects]) -> None:
-        """Take the objects from there from now on."""
+        """Take the objects from there from now on. Raises InvalidManifestError when they cannot be compiled."""
         self._objects = objects
         self.publish()
 
     def changed(self) -> None:
-        """Something changed: publish in a moment, with whatever else changes until then."""
+        """Something changed: publish in a moment, with whatever else changes until then.
+
+        What cannot be compiled is said, and the configuration before it stays in force.
+        """
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER_S, self.publish)
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_S, self._publish_change)
+
+    def _publish_change(self) -> None:
+        try:
+            self.publish()
+        except InvalidManifestError as error:
+            warn(f"{error} ({STAYS})")
 
     def publish(self) -> None:
-        """Compile and put in force, now."""
+        """Compile and put in force, now. Raises InvalidManifestError."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -58,7 +70,10 @@ class Publisher:
         if names != self._names:
             self._names = names
             self._tasks.start(self._resolve(names), "resolve")
-        snapshot = compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec)
+        try:
+            snapshot = compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec)
+        except DurationError as error:
+            raise InvalidManifestError(str(error)) from None
         self._say_what_is_not_emulated(snapshot)
         self._publish(snapshot)
 

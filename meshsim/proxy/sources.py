@@ -23,6 +23,9 @@ from meshsim.api.kinds import (
 )
 from meshsim.api.meta import HasMeta
 from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
+from meshsim.api.validate.findings import Finding, verdict_of
+from meshsim.api.validate.istio import check_istio, is_judged, read_istio
+from meshsim.api.validate.protojson import MessageError
 from meshsim.client.api import Api
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import LoopClock
@@ -140,7 +143,7 @@ class FileSource:
         self._on_change = on_change
         self._warn = warn
         self._stamp = self._look()
-        self._objects = read_mesh_files(self._files())
+        self._objects = read_mesh_files(self._files(), warn)
 
     def objects(self) -> MeshObjects:
         """What the files said when they were last right."""
@@ -159,9 +162,9 @@ class FileSource:
                 continue
             self._stamp = stamp
             try:
-                self._objects = await asyncio.to_thread(read_mesh_files, self._files())
+                self._objects = await asyncio.to_thread(read_mesh_files, self._files(), self._warn)
             except MeshsimError as error:
-                self._warn(f"{error} (the configuration before this edit stays in force)")
+                self._warn(f"{error} (the configuration before this change stays in force)")
             else:
                 self._on_change()
 
@@ -181,15 +184,16 @@ class FileSource:
         return tuple(stamps)
 
 
-def read_mesh_files(paths: Iterable[Path]) -> MeshObjects:
+def read_mesh_files(paths: Iterable[Path], warn: Warn) -> MeshObjects:
     """The mesh's objects in YAML files, in their order: the first is the oldest; other kinds are left out.
 
+    What Istio would refuse is said by `warn` and taken for what it says.
     Raises InvalidManifestError naming file:line:column, or StartError for a file that cannot be read.
     """
-    return read_mesh_texts((_text_of(path), str(path)) for path in paths)
+    return read_mesh_texts(((_text_of(path), str(path)) for path in paths), warn)
 
 
-def read_mesh_texts(texts: Iterable[tuple[str, str]]) -> MeshObjects:
+def read_mesh_texts(texts: Iterable[tuple[str, str]], warn: Warn) -> MeshObjects:
     """The same for texts, each with the name of its file. Raises InvalidManifestError."""
     by_kind: dict[Kind, list[HasMeta]] = {}
     order = 0
@@ -202,9 +206,20 @@ def read_mesh_texts(texts: Iterable[tuple[str, str]]) -> MeshObjects:
                 typed = decode(_TYPES[kind], document.value)
             except FieldError as error:
                 raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
+            for finding in _istios_objections(kind, document.value):
+                warn(f"{document.where(finding.path)}: {finding} (Istio would refuse this)")
             by_kind.setdefault(kind, []).append(_aged(typed, order))
             order += 1
     return mesh_objects(by_kind)
+
+
+def _istios_objections(kind: Kind, obj: Object) -> tuple[Finding, ...]:
+    if not is_judged(kind.kind):
+        return ()
+    try:
+        return verdict_of(check_istio(kind.kind, read_istio(kind.kind, obj))).errors
+    except MessageError as error:
+        return (Finding("spec", str(error)),)
 
 
 def _text_of(path: Path) -> str:

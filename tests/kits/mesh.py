@@ -34,7 +34,7 @@ SIDECAR = ListenerSpec(9080, Role.SIDECAR)
 
 def objects(*texts: str) -> MeshObjects:
     """The objects of YAML texts; the first is the oldest."""
-    return read_mesh_texts([(text, "mesh.yaml") for text in texts])
+    return read_mesh_texts([(text, "mesh.yaml") for text in texts], lambda _: None)
 
 
 def snapshot(*texts: str, spec: ProxySpec | None = None) -> Snapshot:

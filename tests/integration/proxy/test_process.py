@@ -101,6 +101,20 @@ def test_files_are_followed_and_a_broken_edit_is_said_and_changes_nothing(tmp_pa
             eventually_blocking(lambda: _get(traffic, "/three")[0] == 200)
 
 
+def test_what_istio_would_refuse_is_said_and_what_cannot_work_changes_nothing(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "a.yaml", app(port))
+        _write(tmp_path / "b.yaml", _rule("/one"))
+        with _proxy(tmp_path, "--role", "sidecar", stderr=subprocess.PIPE) as served:
+            assert served.process.stderr is not None
+            _write(tmp_path / "b.yaml", _rule("/one").replace("prefix: /one", "regex: '('"))
+            said = [served.process.stderr.readline().decode() for _ in range(2)]
+            assert f"{tmp_path / 'b.yaml'}:8:" in said[0]
+            assert "(Istio would refuse this)" in said[0]
+            assert '"(" is no RE2 expression: missing ): ( (the configuration before this change' in said[1]
+            assert _get(served.addresses["traffic"], "/one")[0] == 200
+
+
 def test_the_pages_of_admin_and_metrics(tmp_path: Path) -> None:
     with _upstream() as port:
         _write(tmp_path / "mesh.yaml", app(port, version="v3"), _rule("/"))

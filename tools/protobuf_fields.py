@@ -21,6 +21,7 @@ PACKAGES: Final = {
     "k8s.io/api/coordination/v1": "coordination",
     "k8s.io/api/autoscaling/v1": "autoscaling",
     "k8s.io/api/policy/v1": "policy",
+    "k8s.io/api/networking/v1": "networking",
     "k8s.io/api/authorization/v1": "authorization",
     "k8s.io/api/authentication/v1": "authentication",
     "k8s.io/apimachinery/pkg/apis/meta/v1": "meta",
@@ -30,7 +31,7 @@ ROOTS: Final = (
     "core.Secret", "core.ServiceAccount", "apps.Deployment", "apps.ReplicaSet", "batch.Job", "discovery.EndpointSlice",
     "coordination.Lease", "autoscaling.Scale", "policy.Eviction", "authorization.SelfSubjectAccessReview",
     "authorization.SelfSubjectRulesReview", "authorization.SubjectAccessReview",
-    "authentication.SelfSubjectReview", "meta.DeleteOptions",
+    "authentication.SelfSubjectReview", "networking.Ingress", "meta.DeleteOptions",
 )  # fmt: skip
 SCALARS: Final = {"string": "string", "bool": "bool", "int32": "int", "int64": "int", "int": "int", "uint8": "int",
                   "float64": "double", "[]byte": "bytes"}  # fmt: skip

@@ -42,7 +42,7 @@ def read_protobuf(data: bytes) -> Object:
 
 def _message_of(api_version: str, kind: str) -> Message | None:
     group = api_version.rpartition("/")[0]
-    package = "meta" if kind in _META_KINDS else _GROUPS.get(group, group.partition(".")[0])
+    package = "meta" if kind in _META_KINDS else _GROUPS.get(group, group.removesuffix(".k8s.io"))
     return _table().get(f"{package}.{kind}")
 
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from aiohttp import web
 
-from meshsim.api.kinds import KINDS
 from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.journal import Journal
@@ -16,6 +15,7 @@ from meshsim.apiserver.local import LocalApi
 from meshsim.apiserver.protobuf import load_protobuf
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.rest import Rest
+from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.store import Store
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock
@@ -88,17 +88,17 @@ async def api_server(clock: Clock, data_dir: Path | None = None) -> AsyncIterato
 
 def _load_tables() -> None:
     load_protobuf()
-    for kind in KINDS:
+    for kind in SERVED:
         schema_of(kind.group, kind.kind)
 
 
 def _empty_store(clock: Clock) -> Store:
-    return Store(KINDS, int(clock.now() * 1000))
+    return Store(SERVED, int(clock.now() * 1000))
 
 
 def _stored(journal: Journal, clock: Clock) -> Store:
-    store = Store(KINDS, max(journal.first_version, int(clock.now() * 1000)), log=journal.log)
-    kinds = {kind.resource: kind for kind in KINDS}
+    store = Store(SERVED, max(journal.first_version, int(clock.now() * 1000)), log=journal.log)
+    kinds = {kind.resource: kind for kind in SERVED}
     for resource, obj in journal.load():
         if resource in kinds:
             store.restore(kinds[resource], obj)

@@ -37,7 +37,7 @@ class World:
     def record(self, about: Object, event: Emit) -> None:
         self.told.append(f"{event.type} {event.reason}: {event.message}")
 
-    def record_end(self, about: Object, duration: RolloutDuration) -> None:
+    def record_end(self, attempt: RolloutDuration) -> None:
         """No rollout ends here."""
 
     async def begin(self, *metrics: Object, **spec: Any) -> None:

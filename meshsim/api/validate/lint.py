@@ -6,12 +6,13 @@ isn't there is not an error, for it may be in the cluster.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from meshsim.api.decode import FieldError, Object, decode
 from meshsim.api.kinds import ROLLOUT, SERVICE, VIRTUAL_SERVICE
 from meshsim.api.rollouts import Rollout
 from meshsim.api.routes import virtual_service_key, virtual_services_of
+from meshsim.api.validate.emulated import not_emulated
 from meshsim.api.validate.findings import Finding, Findings, warning
 from meshsim.api.validate.istio import GROUP as ISTIO
 from meshsim.api.validate.istio import is_judged, judge_istio
@@ -101,7 +102,8 @@ def _lint_rollout(subject: Subject, index: "_Index") -> Findings:
         return
     yield from check_rollout(rollout)
     yield from _check_found(subject, rollout, index)
-    yield from _not_emulated(rollout)
+    for path, why in not_emulated(rollout):
+        yield warning(path, why)
 
 
 def _check_found(subject: Subject, rollout: Rollout, index: "_Index") -> Findings:
@@ -127,24 +129,6 @@ def _services_found(subject: Subject, rollout: Rollout, index: "_Index") -> list
     )
     found = [(path, service) for path, service in named if service is not None]
     return sorted(found, key=lambda item: index.position(item[1]))
-
-
-_ROUTERS: Final = ("alb", "ambassador", "apisix", "app_mesh", "nginx", "plugins", "smi", "traefik")
-
-
-def _not_emulated(rollout: Rollout) -> Findings:
-    """What Argo does and meshsim doesn't, by name."""
-    canary = rollout.spec.strategy.canary
-    if canary is None:
-        return
-    for router in _ROUTERS if canary.traffic_routing is not None else ():
-        if getattr(canary.traffic_routing, router) is not None:
-            name = "appMesh" if router == "app_mesh" else router
-            text = f"{name} is not emulated: only Istio splits traffic here"
-            yield warning(f"spec.strategy.canary.trafficRouting.{name}", text)
-    for number, step in enumerate(canary.steps):
-        if step.plugin is not None:
-            yield warning(f"spec.strategy.canary.steps[{number}].plugin", "step plugins are not emulated")
 
 
 class _Name(NamedTuple):

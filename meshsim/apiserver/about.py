@@ -7,13 +7,17 @@ from aiohttp import web
 
 from meshsim import __version__
 from meshsim.api.decode import Object, write_json
-from meshsim.api.kinds import Kind
+from meshsim.api.kinds import NODE, POD, Kind
 from meshsim.apiserver import refusals
 from meshsim.apiserver.bodies import read_body
 from meshsim.apiserver.discovery import AGGREGATED, AGGREGATED_BETA, Discovery
+from meshsim.apiserver.nodes import Nodes
 from meshsim.apiserver.openapi import OpenApi
 from meshsim.apiserver.representation import JSON
-from meshsim.apiserver.reviews import REVIEWS, review_kind, reviewed
+from meshsim.apiserver.resource import Resource, resources_of
+from meshsim.apiserver.reviews import REVIEWS, review_at, reviewed
+from meshsim.apiserver.selection import selection_of
+from meshsim.apiserver.usage import USAGE
 
 KUBERNETES_MINOR: Final = "32"
 """The release whose behaviour this API has."""
@@ -22,9 +26,10 @@ KUBERNETES_MINOR: Final = "32"
 class About:
     """Answers every path that names no stored object."""
 
-    def __init__(self, kinds: Iterable[Kind]) -> None:
+    def __init__(self, kinds: Iterable[Kind], nodes: Nodes) -> None:
         kinds = tuple(kinds)
-        self._discovery = Discovery(kinds, REVIEWS)
+        self._nodes = nodes
+        self._discovery = Discovery([*resources_of(kinds), *REVIEWS, *USAGE])
         self._openapi = OpenApi(kinds)
         self._below: dict[str, Callable[[web.Request, list[str]], Awaitable[web.Response | None]]] = {
             "healthz": _healthy,
@@ -55,8 +60,10 @@ class About:
                 return _found(self._discovery.group(group))
             case [group, version]:
                 return _found(self._discovery.resource_list(group, version))
-            case [group, "v1", plural]:
-                return await self._review(request, group, plural)
+            case ["metrics.k8s.io", "v1beta1", *asked]:
+                return await self._usage(request, asked)
+            case [group, version, plural]:
+                return await self._review(request, review_at(group, version, plural))
             case _:
                 return None
 
@@ -80,13 +87,30 @@ class About:
                 return web.Response(body=write_json(document), headers={"Content-Type": content_type})
         return json_answer(self._discovery.core_versions() if core else self._discovery.group_list())
 
-    async def _review(self, request: web.Request, group: str, plural: str) -> web.Response | None:
-        kind = review_kind(group, plural)
-        if kind is None:
+    async def _review(self, request: web.Request, review: Resource | None) -> web.Response | None:
+        if review is None:
             return None
         if request.method != "POST":
             raise refusals.method_not_allowed()
-        return json_answer(reviewed(group, kind, await read_body(request)), 201)
+        return json_answer(reviewed(review, await read_body(request)), 201)
+
+    async def _usage(self, request: web.Request, path: list[str]) -> web.Response | None:
+        if request.method != "GET":
+            raise refusals.method_not_allowed()
+        labels, fields = request.query.get("labelSelector", ""), request.query.get("fieldSelector", "")
+        match path:
+            case ["nodes"]:
+                return json_answer(await self._nodes.node_metrics())
+            case ["pods"]:
+                return json_answer(await self._nodes.pod_metrics(selection_of(POD, None, labels, fields)))
+            case ["namespaces", namespace, "pods"]:
+                return json_answer(await self._nodes.pod_metrics(selection_of(POD, namespace, labels, fields)))
+            case ["nodes", name]:
+                return _named(await self._nodes.node_metrics(), NODE, name)
+            case ["namespaces", namespace, "pods", name]:
+                return _named(await self._nodes.pod_metrics(selection_of(POD, namespace)), POD, name)
+            case _:
+                return None
 
     def _openapi_document(self, request: web.Request, path: str) -> web.Response:
         document = self._openapi.document(path)
@@ -101,6 +125,13 @@ class About:
 def json_answer(body: object, code: int = 200) -> web.Response:
     """An answer in JSON."""
     return web.Response(body=write_json(body), status=code, headers={"Content-Type": JSON})
+
+
+def _named(listing: Object, kind: Kind, name: str) -> web.Response:
+    found = next((each for each in listing["items"] if each["metadata"]["name"] == name), None)
+    if found is None:
+        raise refusals.not_found(kind, name)
+    return json_answer(found)
 
 
 def _found(document: Object | None) -> web.Response | None:

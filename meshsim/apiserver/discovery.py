@@ -4,38 +4,24 @@ Two forms: the aggregated one (kubectl since 1.26, everything in two requests) a
 group and version. Order matters: of a group's versions the first is preferred.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import POD, Kind
+from meshsim.apiserver.resource import Resource
 
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """The content type of the aggregated form; clients compare its parameters."""
 AGGREGATED_BETA: Final = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-_VERBS: Final = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 
 
 class Discovery:
-    """What the API says it serves; `reviews` are resources that can only be created, by group."""
+    """What the API says it serves."""
 
-    def __init__(self, kinds: Iterable[Kind], reviews: Mapping[str, tuple[str, ...]]) -> None:
-        self._by_group: dict[str, list[Kind]] = {}
-        self._reviews = reviews
-        for kind in kinds:
-            self._by_group.setdefault(kind.group, []).append(kind)
-
-    @property
-    def groups(self) -> list[str]:
-        """The named groups, in the order in which they are served."""
-        return [group for group in [*self._by_group, *self._reviews] if group]
-
-    def versions(self, group: str) -> list[str]:
-        """The group's versions, preferred first; empty for a group that is not served."""
-        if group in self._reviews:
-            return ["v1"]
-        return list(dict.fromkeys(version for kind in self._by_group.get(group, ()) for version in kind.versions))
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._served: dict[str, dict[str, list[Resource]]] = {}
+        for resource in resources:
+            self._served.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
 
     def aggregated(self, *, core: bool, version: str) -> Object:
         """The APIGroupDiscoveryList of the core group or of all the others, in its own version v2 or v2beta1."""
@@ -43,132 +29,89 @@ class Discovery:
             {
                 "metadata": {"name": group} if group else {},
                 "versions": [
-                    {"version": served, "freshness": "Current", "resources": list(self._aggregated(group, served))}
-                    for served in self.versions(group)
+                    {"version": served, "freshness": "Current", "resources": [_aggregated(one) for one in resources]}
+                    for served, resources in self._served[group].items()
                 ],
             }
-            for group in ([""] if core else self.groups)
+            for group in ([""] if core else self._groups)
         ]
-        return {
-            "kind": "APIGroupDiscoveryList",
-            "apiVersion": f"apidiscovery.k8s.io/{version}",
-            "metadata": {},
-            "items": items,
-        }
-
-    def _aggregated(self, group: str, version: str) -> Iterator[Object]:
-        for kind in self._kinds(group, version):
-            resource: Object = {
-                "resource": kind.plural,
-                "responseKind": _group_version_kind(kind.group, version, kind.kind),
-                "scope": "Namespaced" if kind.namespaced else "Cluster",
-                "singularResource": kind.singular,
-                "verbs": _VERBS,
-            }
-            if kind.short_names:
-                resource["shortNames"] = list(kind.short_names)
-            if kind.categories:
-                resource["categories"] = list(kind.categories)
-            subresources = [
-                {"subresource": each.name, "responseKind": _group_version_kind(*each.response), "verbs": each.verbs}
-                for each in _subresources(kind, version)
-            ]
-            if subresources:
-                resource["subresources"] = subresources
-            yield resource
-        for review in self._reviews.get(group, ()):
-            yield {
-                "resource": f"{review.lower()}s",
-                "responseKind": _group_version_kind(group, version, review),
-                "scope": "Cluster",
-                "singularResource": review.lower(),
-                "verbs": ["create"],
-            }
+        api_version = f"apidiscovery.k8s.io/{version}"
+        return {"kind": "APIGroupDiscoveryList", "apiVersion": api_version, "metadata": {}, "items": items}
 
     def core_versions(self) -> Object:
         """The answer at /api."""
-        return {"kind": "APIVersions", "versions": self.versions(""), "serverAddressByClientCIDRs": []}
+        return {"kind": "APIVersions", "versions": list(self._served[""]), "serverAddressByClientCIDRs": []}
 
     def group_list(self) -> Object:
         """The answer at /apis."""
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(group) for group in self.groups]}
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(group) for group in self._groups]}
 
     def group(self, group: str) -> Object | None:
         """The answer at /apis/GROUP."""
-        return {"kind": "APIGroup", "apiVersion": "v1", **self._group(group)} if group in self.groups else None
+        return {"kind": "APIGroup", "apiVersion": "v1", **self._group(group)} if group in self._groups else None
 
     def resource_list(self, group: str, version: str) -> Object | None:
         """The answer at /apis/GROUP/VERSION and /api/v1."""
-        if version not in self.versions(group):
+        resources = self._served.get(group, {}).get(version)
+        if resources is None:
             return None
         return {
             "kind": "APIResourceList",
             "apiVersion": "v1",
             "groupVersion": _group_version(group, version),
-            "resources": list(self._resources(group, version)),
+            "resources": [told for resource in resources for told in _listed(resource)],
         }
 
-    def _resources(self, group: str, version: str) -> Iterator[Object]:
-        for kind in self._kinds(group, version):
-            resource: Object = {
-                "name": kind.plural,
-                "singularName": kind.singular,
-                "namespaced": kind.namespaced,
-                "kind": kind.kind,
-                "verbs": _VERBS,
-            }
-            if kind.short_names:
-                resource["shortNames"] = list(kind.short_names)
-            if kind.categories:
-                resource["categories"] = list(kind.categories)
-            yield resource
-            for each in _subresources(kind, version):
-                response_group, response_version, response_kind = each.response
-                yield {
-                    "name": f"{kind.plural}/{each.name}",
-                    "singularName": "",
-                    "namespaced": kind.namespaced,
-                    "group": response_group,
-                    "version": response_version,
-                    "kind": response_kind,
-                    "verbs": each.verbs,
-                }
-        for review in self._reviews.get(group, ()):
-            name = f"{review.lower()}s"
-            yield {"name": name, "singularName": "", "namespaced": False, "kind": review, "verbs": ["create"]}
-
-    def _kinds(self, group: str, version: str) -> list[Kind]:
-        return [kind for kind in self._by_group.get(group, ()) if version in kind.versions]
+    @property
+    def _groups(self) -> list[str]:
+        return [group for group in self._served if group]
 
     def _group(self, group: str) -> Object:
         versions = [
-            {"groupVersion": _group_version(group, version), "version": version} for version in self.versions(group)
+            {"groupVersion": _group_version(group, version), "version": version} for version in self._served[group]
         ]
         return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
-@dataclass(frozen=True, slots=True)
-class _Subresource:
-    name: str
-    response: tuple[str, str, str]
-    verbs: tuple[str, ...] = ("get", "patch", "update")
+def _aggregated(resource: Resource) -> Object:
+    told: Object = {
+        "resource": resource.plural,
+        "responseKind": _group_version_kind(resource.group, resource.version, resource.kind),
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.kind.lower(),
+        "verbs": resource.verbs,
+        **_names(resource),
+    }
+    if resource.subresources:
+        told["subresources"] = [
+            {"subresource": part.name, "responseKind": _group_version_kind(*part.response), "verbs": part.verbs}
+            for part in resource.subresources
+        ]
+    return told
 
 
-_SCALE: Final = _Subresource("scale", ("autoscaling", "v1", "Scale"))
-_OF_PODS: Final = (
-    _Subresource("eviction", ("policy", "v1", "Eviction"), ("create",)),
-    _Subresource("log", ("", "v1", "Pod"), ("get",)),
-    _Subresource("portforward", ("", "v1", "PodPortForwardOptions"), ("create", "get")),
-)
+def _listed(resource: Resource) -> Iterator[Object]:
+    yield {
+        "name": resource.plural,
+        "singularName": resource.kind.lower(),
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": resource.verbs,
+        **_names(resource),
+    }
+    for part in resource.subresources:
+        yield {
+            "name": f"{resource.plural}/{part.name}",
+            "singularName": "",
+            "namespaced": resource.namespaced,
+            **_group_version_kind(*part.response),
+            "verbs": part.verbs,
+        }
 
 
-def _subresources(kind: Kind, version: str) -> Iterator[_Subresource]:
-    if kind.has_status:
-        yield _Subresource("status", (kind.group, version, kind.kind))
-    if kind.has_scale:
-        yield _SCALE
-    if kind == POD:
-        yield from _OF_PODS
+def _names(resource: Resource) -> Object:
+    names = {"shortNames": resource.short_names, "categories": resource.categories}
+    return {field: known for field, known in names.items() if known}
 
 
 def _group_version(group: str, version: str) -> str:

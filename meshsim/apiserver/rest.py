@@ -8,18 +8,17 @@ from typing import Final
 from aiohttp import web
 
 from meshsim.api.decode import Object, write_json
-from meshsim.api.kinds import NODE, POD
-from meshsim.api.meta import Key
+from meshsim.api.kinds import POD
 from meshsim.apiserver import query, refusals
 from meshsim.apiserver.about import About, json_answer
 from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.apply import Applying
 from meshsim.apiserver.bodies import MAX_BODY_BYTES, read_body
 from meshsim.apiserver.deletion import DeleteOptions
+from meshsim.apiserver.nodes import Nodes
 from meshsim.apiserver.pages import Page, page_of
 from meshsim.apiserver.patch import patch_types
 from meshsim.apiserver.paths import Paths, Target
-from meshsim.apiserver.pod_logs import pass_on_logs
 from meshsim.apiserver.port_forward import PROTOCOL, forward_ports
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.representation import JSON, PlainJson, Representation, negotiate
@@ -45,7 +44,8 @@ class Rest:
         self._registry = registry
         self._settled = settled
         self._paths = Paths(registry.store.kinds)
-        self._about = About(registry.store.kinds)
+        self._nodes = Nodes(registry)
+        self._about = About(registry.store.kinds, self._nodes)
         self._streams = Streams(registry.store)
         self._object_verbs: dict[str, Verb] = {
             "GET": self._get,
@@ -165,11 +165,7 @@ class Rest:
         return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
 
     async def _logs(self, request: web.Request, target: Target) -> Answer:
-        pod = self._registry.get(POD, target.key)
-        node_name = (pod.get("spec") or {}).get("nodeName")
-        if not isinstance(node_name, str) or not node_name:
-            raise refusals.bad_request(f"pod {target.name} does not have a host assigned")
-        return await pass_on_logs(request, pod, self._registry.get(NODE, Key("", node_name)))
+        return await self._nodes.logs(request, self._registry.get(POD, target.key))
 
     async def _forward_ports(self, request: web.Request, target: Target) -> Answer:
         pod = self._registry.get(POD, target.key)

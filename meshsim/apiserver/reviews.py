@@ -8,16 +8,20 @@ from typing import Final
 
 from meshsim.api.decode import Object
 from meshsim.apiserver import refusals
+from meshsim.apiserver.resource import Resource
 
-REVIEWS: Final[Mapping[str, tuple[str, ...]]] = {
-    "authorization.k8s.io": (
-        "SelfSubjectAccessReview",
-        "SelfSubjectRulesReview",
-        "SubjectAccessReview",
-    ),
-    "authentication.k8s.io": ("SelfSubjectReview",),
-}
-"""Resources that can only be created, by group, each served as v1: the answer is in the status."""
+
+def _review(group: str, kind: str) -> Resource:
+    return Resource(group, "v1", f"{kind.lower()}s", kind, verbs=("create",))
+
+
+REVIEWS: Final = (
+    _review("authorization.k8s.io", "SelfSubjectAccessReview"),
+    _review("authorization.k8s.io", "SelfSubjectRulesReview"),
+    _review("authorization.k8s.io", "SubjectAccessReview"),
+    _review("authentication.k8s.io", "SelfSubjectReview"),
+)
+"""Resources that can only be created: the answer is in the status, and nothing is stored."""
 _EVERYTHING: Final[Object] = {
     "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
     "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
@@ -32,19 +36,19 @@ _STATUS: Final[Mapping[str, Object]] = {
 }
 
 
-def review_kind(group: str, plural: str) -> str | None:
-    """The kind of review that a path names, None when it names none."""
-    return next((kind for kind in REVIEWS.get(group, ()) if f"{kind.lower()}s" == plural), None)
+def review_at(group: str, version: str, plural: str) -> Resource | None:
+    """The review that a path names, None when it names none."""
+    return next((one for one in REVIEWS if (one.group, one.version, one.plural) == (group, version, plural)), None)
 
 
-def reviewed(group: str, kind: str, body: object) -> Object:
+def reviewed(review: Resource, body: object) -> Object:
     """The answer to a review. Raises InvalidError for a body that is none."""
-    if not isinstance(body, dict) or body.get("kind") not in (None, kind):
-        raise refusals.bad_request(f"the body of the request is not a {kind}")
+    if not isinstance(body, dict) or body.get("kind") not in (None, review.kind):
+        raise refusals.bad_request(f"the body of the request is not a {review.kind}")
     return {
-        "kind": kind,
-        "apiVersion": f"{group}/v1",
+        "kind": review.kind,
+        "apiVersion": f"{review.group}/{review.version}",
         "metadata": {},
         "spec": body.get("spec") or {},
-        "status": _STATUS[kind],
+        "status": _STATUS[review.kind],
     }

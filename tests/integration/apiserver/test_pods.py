@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -107,10 +108,19 @@ async def node(api: HttpApi) -> AsyncIterator[None]:
             await request.app[gone].wait()
         return answer
 
+    async def metrics(_request: web.Request) -> web.Response:
+        labels = 'container="web",pod="web-1-a",namespace="default"'
+        used = time.monotonic() / 2
+        return web.Response(
+            text=f"container_cpu_usage_seconds_total{{{labels}}} {used}\n"
+            f"container_memory_working_set_bytes{{{labels}}} 2048\n"
+        )
+
     gone = web.AppKey("gone", asyncio.Event)
     app = web.Application()
     app[gone] = asyncio.Event()
     app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", logs)
+    app.router.add_get("/metrics", metrics)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -136,6 +146,23 @@ async def test_a_followed_log_comes_line_by_line(http: aiohttp.ClientSession, no
     async with http.get(f"{POD_URL}/log?container=web&follow=true") as reply:
         async with asyncio.timeout(5):
             assert b"first of" in await reply.content.readline()
+
+
+async def test_what_pods_and_nodes_use_is_measured(http: aiohttp.ClientSession, node: None) -> None:
+    metrics = "/apis/metrics.k8s.io/v1beta1"
+    async with http.get(f"{metrics}/namespaces/default/pods?labelSelector=app%3Dweb") as reply:
+        [measured] = (await reply.json())["items"]
+    [container] = measured["containers"]
+    assert container["usage"]["memory"] == "2Ki"
+    cores = int(container["usage"]["cpu"].removesuffix("n")) / 1e9
+    assert 0.3 < cores < 0.7, "it counts half a second each second"
+    async with http.get(f"{metrics}/nodes/meshsim") as reply:
+        assert (await reply.json())["kind"] == "NodeMetrics"
+    for path, code in (("/pods", 200), ("/namespaces/default/pods/none", 404), ("/cats", 404), ("/nodes/none", 404)):
+        async with http.get(metrics + path) as reply:
+            assert reply.status == code
+    async with http.post(f"{metrics}/nodes", json={}) as reply:
+        assert reply.status == 405
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@ import json
 from meshsim.api.kinds import KINDS
 from meshsim.apiserver.discovery import Discovery
 from meshsim.apiserver.openapi import OpenApi
+from meshsim.apiserver.resource import resources_of
 from meshsim.apiserver.reviews import REVIEWS
+from meshsim.apiserver.usage import USAGE
 
-DISCOVERY = Discovery(KINDS, REVIEWS)
+DISCOVERY = Discovery([*resources_of(KINDS), *REVIEWS, *USAGE])
 OPENAPI = OpenApi(KINDS)
 
 
@@ -38,7 +40,7 @@ def test_a_rollout_is_described_as_its_crd_describes_it() -> None:
     listed = DISCOVERY.resource_list("argoproj.io", "v1alpha1")
     assert listed is not None
     resources = {resource["name"]: resource for resource in listed["resources"]}
-    assert resources["rollouts"]["shortNames"] == ["ro"]
+    assert resources["rollouts"]["shortNames"] == ("ro",)
     assert resources["rollouts/scale"]["kind"] == "Scale"
     assert "analysisruns/status" not in resources
 

@@ -1,0 +1,130 @@
+"""Asking the nodes: what their containers printed, what they use."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import NODE, POD
+from meshsim.api.meta import Key
+from meshsim.apiserver import refusals, usage
+from meshsim.apiserver.loose import at, mapping, mappings
+from meshsim.apiserver.registry import Registry
+from meshsim.apiserver.selection import Selection
+from meshsim.client.api import ApiError
+from meshsim.kit.clock import LoopClock
+
+_FOLLOWED: Final = aiohttp.ClientTimeout(total=None, sock_connect=5)
+_ANSWERED: Final = aiohttp.ClientTimeout(total=5)
+_WINDOW_S: Final = 1.0
+"""CPU is measured over at least that long, as traffic is in real time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a node was last heard to use."""
+
+    sample: usage.Sample
+    used: dict[usage.Place, usage.Usage]
+
+
+class Nodes:
+    """The nodes that the API knows. Every method raises ApiError."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._clock = LoopClock()
+        self._known: dict[str, _Known] = {}
+
+    async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
+        """Answer with what a container of the pod printed, for as long as the client follows it."""
+        metadata, node_name = pod["metadata"], mapping(pod.get("spec")).get("nodeName")
+        if not isinstance(node_name, str) or not node_name:
+            raise refusals.bad_request(f"pod {metadata['name']} does not have a host assigned")
+        container = container_of(pod, request.query.get("container", ""))
+        path = "/".join(quote(part, safe="") for part in (metadata["namespace"], metadata["name"], container))
+        url = f"{kubelet_url(self._registry.get(NODE, Key('', node_name)))}/containerLogs/{path}"
+        asked = {name: value for name, value in request.query.items() if name not in ("container", "pretty")}
+        try:
+            async with aiohttp.ClientSession(timeout=_FOLLOWED) as session, session.get(url, params=asked) as reply:
+                if reply.status != 200:
+                    raise _refusal(reply.status, (await reply.text()).strip())
+                answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
+                await answer.prepare(request)
+                async for chunk in reply.content.iter_any():
+                    await answer.write(chunk)
+                return answer
+        except (aiohttp.ClientConnectorError, TimeoutError) as error:
+            raise refusals.unavailable(f"the node {node_name} cannot be reached: {error}") from error
+
+    async def pod_metrics(self, selection: Selection) -> Object:
+        """What the selected pods use now: a PodMetricsList."""
+        used: dict[usage.Place, usage.Usage] = {}
+        for node in self._registry.select(NODE, Selection()):
+            used |= await self._used(node)
+        now = self._registry.now()
+        pods = self._registry.select(POD, selection)
+        told = (usage.pod_metrics(pod, used, now, _WINDOW_S) for pod in pods)
+        return usage.listed("PodMetrics", (each for each in told if each is not None))
+
+    async def node_metrics(self) -> Object:
+        """What the nodes use now: a NodeMetricsList."""
+        nodes = self._registry.select(NODE, Selection())
+        used = [(node, await self._used(node)) for node in nodes]
+        now = self._registry.now()
+        told = (usage.node_metrics(node, each.values(), now, _WINDOW_S) for node, each in used)
+        return usage.listed("NodeMetrics", told)
+
+    async def _used(self, node: Object) -> dict[usage.Place, usage.Usage]:
+        """What a node's containers used since it was last asked; what is known already if that was just now."""
+        name = node["metadata"]["name"]
+        known = self._known.get(name)
+        if known is not None and self._clock.monotonic() - known.sample.at < _WINDOW_S:
+            return known.used
+        before = known.sample if known is not None else await self._sample(node)
+        await self._clock.sleep(before.at + _WINDOW_S - self._clock.monotonic())
+        after = await self._sample(node)
+        self._known[name] = _Known(after, usage.usage_between(before, after))
+        return self._known[name].used
+
+    async def _sample(self, node: Object) -> usage.Sample:
+        url = f"{kubelet_url(node)}/metrics"
+        try:
+            async with aiohttp.ClientSession(timeout=_ANSWERED) as session, session.get(url) as reply:
+                reply.raise_for_status()
+                return usage.sample_of(await reply.text(), self._clock.monotonic())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise refusals.unavailable(f"the node {node['metadata']['name']} cannot be asked: {error}") from error
+
+
+def container_of(pod: Object, asked: str) -> str:
+    """The container whose log is meant: the one asked for, or the only one. Raises InvalidError."""
+    name, spec = pod["metadata"]["name"], mapping(pod.get("spec"))
+    containers = [*mappings(spec.get("containers")), *mappings(spec.get("initContainers"))]
+    known = [str(container.get("name")) for container in containers]
+    if asked and asked not in known:
+        raise refusals.bad_request(f"container {asked} is not valid for pod {name}")
+    if not asked and len(known) != 1:
+        raise refusals.bad_request(
+            f"a container name must be specified for pod {name}, choose one of: [{' '.join(known)}]"
+        )
+    return asked or known[0]
+
+
+def kubelet_url(node: Object) -> str:
+    """Where a node answers. Raises ApiError when it doesn't say."""
+    addresses = mappings(at("status.addresses")(node))
+    host = next((each.get("address") for each in addresses if each.get("type") == "InternalIP"), None)
+    port = at("status.daemonEndpoints.kubeletEndpoint.Port")(node)
+    if not isinstance(host, str) or not isinstance(port, int):
+        raise refusals.unavailable(f"the node {node['metadata']['name']} doesn't say where it answers")
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _refusal(code: int, message: str) -> ApiError:
+    if code == 404:
+        return refusals.missing(message)
+    return refusals.bad_request(message) if code < 500 else refusals.unavailable(message)

@@ -6,7 +6,7 @@ import sys
 from contextlib import aclosing
 from typing import Final
 
-from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICA_SET, SERVICE
 from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
 from meshsim.kit.durations import DurationError, parse_duration
@@ -70,8 +70,9 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         node = Node(flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, port, has_aliases(), drain_s)
         kubelet = Kubelet(node, caches.pods)
         controller = EndpointsController(api, caches, plane.clock, lags)
-        server.show(kubelet)
-        for informer in caches.all():
+        replica_sets = Informer(api, REPLICA_SET)
+        server.show(kubelet, replica_sets)
+        for informer in (*caches.all(), replica_sets):
             tasks.start(informer.run(), f"informer {informer.kind}")
         tasks.start(kubelet.run(), "kubelet")
         tasks.start(controller.run(), "endpoints controller")

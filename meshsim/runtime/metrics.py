@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from meshsim.api.core import Container, Pod
+from meshsim.api.decode import Object
+from meshsim.kit.quantities import QuantityError, parse_quantity
 from meshsim.kit.timestamps import from_rfc3339
 from meshsim.runtime.pod_worker import PodWorker
 from meshsim.telemetry.exposition import Sample, sample
 
 _NOT_IN_A_LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
+_UNITS: Final = {"cpu": "core", "memory": "byte", "ephemeral-storage": "byte"}
 _PHASES: Final = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
 
 Labels = tuple[tuple[str, str], ...]
@@ -20,7 +23,27 @@ def pod_samples(workers: Iterable[PodWorker]) -> Iterator[Sample]:
     workers = list(workers)
     yield from _usage(workers)
     yield from _requests(workers)
-    yield from _states([worker.pod for worker in workers])
+    pods = [worker.pod for worker in workers]
+    yield from _states(pods)
+    yield from _resources(pods)
+    yield from _restarts(workers)
+
+
+def replica_set_samples(replica_sets: Iterable[Object]) -> Iterator[Sample]:
+    """How many pods ReplicaSets ask for and have."""
+    counted = [(_replica_set_labels(obj), obj) for obj in replica_sets]
+    for name, part, field in (
+        ("kube_replicaset_spec_replicas", "spec", "replicas"),
+        ("kube_replicaset_status_replicas", "status", "replicas"),
+        ("kube_replicaset_status_ready_replicas", "status", "readyReplicas"),
+    ):
+        yield Sample.family(name, "gauge")
+        for labels, obj in counted:
+            yield sample(name, labels, (obj.get(part) or {}).get(field) or 0)
+
+
+def _replica_set_labels(obj: Object) -> Labels:
+    return (("namespace", obj["metadata"]["namespace"]), ("replicaset", obj["metadata"]["name"]))
 
 
 def _usage(workers: Iterable[PodWorker]) -> Iterator[Sample]:
@@ -84,6 +107,36 @@ def _states(pods: Iterable[Pod]) -> Iterator[Sample]:
     for pod, key in keyed:
         for condition, holds in (("true", pod.is_ready), ("false", not pod.is_ready), ("unknown", False)):
             yield sample("kube_pod_status_ready", (*key, ("condition", condition)), int(holds))
+
+
+def _resources(pods: Iterable[Pod]) -> Iterator[Sample]:
+    for kind in ("requests", "limits"):
+        name = f"kube_pod_container_resource_{kind}"
+        yield Sample.family(name, "gauge")
+        for pod in pods:
+            for container in pod.spec.containers:
+                for resource, text in (container.resources.get(kind) or {}).items():
+                    amount = _amount(str(text))
+                    if amount is not None:
+                        unit = _UNITS.get(resource, "integer")
+                        asked = (("container", container.name), ("node", pod.spec.node_name))
+                        labels = (*_key_labels(pod), *asked, ("resource", resource), ("unit", unit))
+                        yield sample(name, labels, amount)
+
+
+def _amount(text: str) -> float | None:
+    try:
+        return parse_quantity(text)
+    except QuantityError:
+        return None
+
+
+def _restarts(workers: Iterable[PodWorker]) -> Iterator[Sample]:
+    yield Sample.family("kube_pod_container_status_restarts_total", "counter")
+    for worker in workers:
+        for each in worker.containers:
+            labels = (*_key_labels(worker.pod), ("container", each.container.name))
+            yield sample("kube_pod_container_status_restarts_total", labels, each.state.restarts)
 
 
 def _key_labels(pod: Pod) -> Labels:

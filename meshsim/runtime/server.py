@@ -1,17 +1,19 @@
 """What the node serves itself: `/metrics`, `/healthz`, `/lag` and the containers' logs."""
 
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
+from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import StartError, UsageError
 from meshsim.kit.lag import Lags, lag_of
 from meshsim.runtime.container_logs import ContainerLogs
 from meshsim.runtime.kubelet import Kubelet
-from meshsim.runtime.metrics import pod_samples
-from meshsim.telemetry.exposition import CONTENT_TYPE, exposition
+from meshsim.runtime.metrics import pod_samples, replica_set_samples
+from meshsim.telemetry.exposition import CONTENT_TYPE, Sample, exposition
 
 
 class NodeServer:
@@ -21,6 +23,7 @@ class NodeServer:
         self._lags = lags
         self._clock = clock
         self._kubelet: Kubelet | None = None
+        self._replica_sets: Informer | None = None
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
@@ -51,16 +54,22 @@ class NodeServer:
         address = self._runner.addresses[0]
         return address[0], address[1]
 
-    def show(self, kubelet: Kubelet) -> None:
-        """From now on its pods are reported; before there are none."""
+    def show(self, kubelet: Kubelet, replica_sets: Informer) -> None:
+        """From now on these are reported; before there is nothing."""
         self._kubelet = kubelet
+        self._replica_sets = replica_sets
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        workers = () if self._kubelet is None else self._kubelet.workers.values()
-        return web.Response(body=exposition(pod_samples(workers)), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=exposition(self._samples()), headers={"Content-Type": CONTENT_TYPE})
+
+    def _samples(self) -> Iterator[Sample]:
+        if self._kubelet is not None:
+            yield from pod_samples(self._kubelet.workers.values())
+        if self._replica_sets is not None:
+            yield from replica_set_samples(self._replica_sets.all())
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         if self._kubelet is None:

@@ -138,8 +138,9 @@ def _read(section: bytes, too_many: MessageError | None = None) -> _Read:
         lines = [line for line in lines if line[0] not in named]
     if any(b"trailers" in _tokens(value) for value in hops.get(b"te", ())):
         lines.append((b"te", b"trailers"))
-    upgrades = hops.get(b"upgrade") if b"upgrade" in options else None
-    return tuple(lines), options, lengths, hops.get(b"transfer-encoding", []), upgrades[-1].lower() if upgrades else b""
+    upgrade = hops.get(b"upgrade", [b""])[-1].lower() if b"upgrade" in options else b""
+    # An offer of HTTP/2 may be ignored, and is.
+    return tuple(lines), options, lengths, hops.get(b"transfer-encoding", []), b"" if upgrade == b"h2c" else upgrade
 
 
 def _tokens(value: bytes) -> frozenset[bytes]:
@@ -152,7 +153,7 @@ def _is_chunked(codings: list[bytes]) -> bool:
 
 def _length_of(lengths: list[bytes], status: int) -> int:
     if len(lengths) != 1 or _LENGTH.fullmatch(lengths[0]) is None:
-        raise MessageError(status, "http1.invalid_content_length" if status == 400 else "protocol_error")
+        raise MessageError(status, "http1.codec_error" if status == 400 else "protocol_error")
     return int(lengths[0])
 
 

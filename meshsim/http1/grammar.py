@@ -34,6 +34,7 @@ END_OF_HEAD: Final = b"\r\n\r\n"
 MAX_HEAD_BYTES: Final = 60 * 1024
 MAX_FIELDS: Final = 100
 
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _OLD_VERSION: Final = re.compile(rb"[!-~]++ [!-~]++(?: HTTP/(?:0\.9|1\.0|[2-9](?:\.[0-9])?))?\r?\n")
 
 
@@ -44,4 +45,4 @@ def fault_of(head: bytes) -> MessageError:
     method = line.partition(b" ")[0]
     if old is not None and method in _METHODS and b" HTTP/1.0" not in line:
         return MessageError(426, "low_version")
-    return MessageError(400, "http1.codec_error")
+    return MessageError(400, "http1.invalid_characters" if _CONTROL.search(head) else "http1.codec_error")

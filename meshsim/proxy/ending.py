@@ -70,7 +70,7 @@ class Ending(ExchangeState):
 
     def cut_short(self, status: int, body: bytes) -> None:
         """End before the response is whole: an answer when it hasn't begun, a cut connection when it has."""
-        self._drop_upstream()
+        self.drop_upstream()
         if self.response_started:
             self.downstream.abort()
             self.finish(self.engine.now())
@@ -81,13 +81,13 @@ class Ending(ExchangeState):
         """The client went away."""
         if self.over:
             return
-        if not (self.status == 101 and self.response_started):
-            self.flag("DC")
-            self.details = "downstream_remote_disconnect"
-        self._drop_upstream()
+        self.flag("DC")
+        self.details = "downstream_remote_disconnect"
+        self.drop_upstream()
         self.finish(self.engine.now())
 
-    def _drop_upstream(self) -> None:
+    def drop_upstream(self) -> None:
+        """Give up what is under way towards an upstream."""
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.abandon()

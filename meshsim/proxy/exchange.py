@@ -67,12 +67,12 @@ class Exchange(Relay):
         return self.request.scheme == b"https"
 
     def _may_upgrade(self) -> bool:
-        """WebSockets are allowed everywhere, other protocols nowhere; h2c is ignored."""
-        if self.fields.upgrade in (b"websocket", b"h2c"):
-            if self.route is not None and self.route.reply is not None and self.fields.upgrade == b"websocket":
-                self.downstream.keeps_alive = False
+        """WebSockets are allowed everywhere, other protocols nowhere. A route that replies never switches."""
+        is_websocket = self.fields.upgrade == b"websocket"
+        if not is_websocket or (self.route is not None and self.route.reply is not None):
+            self.downstream.keeps_alive = False
+        if is_websocket:
             return True
-        self.downstream.keeps_alive = False
         self.reject(403, "", "upgrade_failed")
         return False
 

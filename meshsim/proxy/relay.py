@@ -21,7 +21,7 @@ from meshsim.proxy.forwarding import (
     response_head,
     tunnel_head,
 )
-from meshsim.proxy.heads import reason_of
+from meshsim.proxy.heads import reason_of, response_lines
 from meshsim.proxy.peers import Connection, Timed
 from meshsim.proxy.report import record_attempt
 from meshsim.proxy.shadow import Shadow
@@ -184,6 +184,9 @@ class Relay(Ending):
             host.answered(status)
         if (status >= 400 or self.fields.is_grpc or route.retries.statuses) and self._retries(status, fields):
             return
+        if self.fields.upgrade:
+            self._refuse_upgrade(status, fields)
+            return
         self.status = status
         self.sent_bytes = len(body)
         self.downstream.send(response_head(self, status, fields, destination, whole=True) + body)
@@ -197,6 +200,9 @@ class Relay(Ending):
         assert destination is not None
         host.answered(status)
         if (status >= 400 or self.fields.is_grpc or route.retries.statuses) and self._retries(status, fields):
+            return
+        if self.fields.upgrade:
+            self._refuse_upgrade(status, fields)
             return
         self.status = status
         self.response_started = True
@@ -253,6 +259,13 @@ class Relay(Ending):
         self.stop_timeouts()
         self.downstream.send(tunnel_head(self, fields))
         self.downstream.become_tunnel()
+
+    def _refuse_upgrade(self, status: int, fields: ResponseFields) -> None:
+        """The upstream doesn't switch protocols: its status and headers pass, without a body, and that's the end."""
+        self.details = "websocket_handshake_unsuccessful"
+        self.downstream.keeps_alive = False
+        self.drop_upstream()
+        self.answer(status, lines=[line for line in response_lines(fields) if line[0] != b"content-length"])
 
     def write_tunnel(self, data: bytes) -> None:
         """Bytes of a tunnel, on their way up."""

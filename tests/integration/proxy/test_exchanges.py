@@ -221,6 +221,23 @@ async def test_a_websocket_becomes_a_tunnel() -> None:
     server.close()
 
 
+async def test_an_upstream_that_does_not_switch_ends_it_without_a_body() -> None:
+    async with Upstream(lambda _: ok(b"no", b"x-a: 1")) as upstream, proxying(app(upstream)) as proxy:
+        client = await proxy.client()
+        reply = await client.ask("/", "connection: upgrade", "upgrade: websocket")
+        assert (reply.status, reply.body, reply.headers["x-a"]) == (200, b"", "1")
+        assert await client.is_closed()
+
+
+async def test_an_offer_of_http_2_is_ignored() -> None:
+    async with Upstream() as upstream, proxying(app(upstream)) as proxy:
+        client = await proxy.client()
+        reply = await client.ask("/", "connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAM")
+        assert reply.body == b"ok"
+        assert not {"upgrade", "connection", "http2-settings"} & set(upstream.received[0].headers)
+        assert (await client.ask()).status == 200
+
+
 @pytest.mark.parametrize(
     ("raw", "status"),
     [

@@ -47,7 +47,7 @@ _TYPES: Final[dict[Kind, type[Any]]] = {
     GATEWAY: Gateway,
     SERVICE_ENTRY: ServiceEntry,
 }
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.05
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
@@ -155,16 +155,21 @@ class FileSource:
     async def follow(self) -> None:
         """Look for changes, for ever."""
         clock = LoopClock()
+        complaint = ""
         while True:
             await clock.sleep(_POLL_S)
-            stamp = self._look()
+            stamp = await asyncio.to_thread(self._look)
             if stamp == self._stamp:
+                if complaint:
+                    # Said only now: a file that was still being written looks different by this time.
+                    self._warn(complaint)
+                    complaint = ""
                 continue
-            self._stamp = stamp
+            self._stamp, complaint = stamp, ""
             try:
                 self._objects = await asyncio.to_thread(read_mesh_files, self._files(), self._warn)
             except MeshsimError as error:
-                self._warn(f"{error} (the configuration before this change stays in force)")
+                complaint = f"{error} (the configuration before this change stays in force)"
             else:
                 self._on_change()
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.validate.admission import admit, cause_of
-from meshsim.api.validate.schema import unknown_fields
+from meshsim.api.validate.findings import Finding, under
+from meshsim.api.validate.schema import check_structure, unknown_fields
 from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver import refusals
 from meshsim.apiserver.refusals import Cause
@@ -38,13 +39,26 @@ def check_fields(kind: Kind, obj: Object, validation: FieldValidation, warn: War
         warn(message)
 
 
+def check_status(kind: Kind, obj: Object) -> None:
+    """Judge the status alone, where nothing else is written; no webhook is asked. Raises InvalidError."""
+    schema = schema_of(kind.group, kind.kind) or {}
+    part, status = (schema.get("properties") or {}).get("status"), obj.get("status")
+    if part is None or status is None:
+        return
+    _refuse(kind, obj, tuple(under("status", check_structure(part, status))))
+
+
 def check_admission(kind: Kind, obj: Object, warn: Warn) -> None:
     """Judge a defaulted object as the API server's schemas and Istio's webhook do. Raises ApiError."""
     admission = admit(kind, obj)
-    if admission.misfits:
-        causes = [Cause(misfit.path, misfit.message, cause_of(misfit)) for misfit in admission.misfits]
-        raise refusals.invalid(kind, obj["metadata"]["name"], causes)
+    _refuse(kind, obj, admission.misfits)
     if admission.denial:
         raise refusals.denied(admission.denial)
     for warning in admission.warnings:
         warn(warning)
+
+
+def _refuse(kind: Kind, obj: Object, misfits: tuple[Finding, ...]) -> None:
+    if misfits:
+        causes = [Cause(misfit.path, misfit.message, cause_of(misfit)) for misfit in misfits]
+        raise refusals.invalid(kind, obj["metadata"]["name"], causes)

@@ -9,7 +9,7 @@ from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import NAMESPACE, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.apiserver import refusals, scale, strategy
-from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields
+from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields, check_status
 from meshsim.apiserver.apply import Applying, applied
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
@@ -161,7 +161,10 @@ class Registry:
     def _commit(self, kind: Kind, new: Object, old: Object, options: WriteOptions) -> Object:
         if strategy.is_same(new, old):
             return old
-        check_admission(kind, new, options.warn)
+        if options.subresource == "status":
+            check_status(kind, new)
+        else:
+            check_admission(kind, new, options.warn)
         if options.dry_run:
             return new
         gone = self._deleter.finish(kind, new, self.now())

@@ -1,6 +1,5 @@
 """The API over HTTP: a request in, the registry's verb, an answer out. Every refusal is a Status object."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -77,8 +76,8 @@ class Rest:
             return _refused(error)
         except web.HTTPRequestEntityTooLarge:
             return _refused(refusals.too_large(f"Request entity too large: limit is {MAX_BODY_BYTES}"))
-        except (ConnectionError, asyncio.CancelledError):
-            raise
+        except ConnectionError:
+            return web.Response()  # The client has gone: nobody reads this.
         except Exception:  # noqa: BLE001 - a request that we fail on must not look like a broken connection
             _log.exception("%s %s failed", request.method, request.path)
             return _refused(ApiError(500, "InternalError", "Internal error occurred; the server's log says more"))

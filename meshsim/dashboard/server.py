@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from importlib.resources import files
 from typing import Final
 
@@ -68,8 +69,9 @@ class DashboardServer:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         await answer.prepare(request)
-        async for message in self._live.messages():
-            await answer.write(b"data: " + message + b"\n\n")
+        with suppress(ConnectionError):  # A page that has gone is no failure.
+            async for message in self._live.messages():
+                await answer.write(b"data: " + message + b"\n\n")
         return answer
 
 

@@ -52,6 +52,16 @@ def test_istios_webhook_denies_in_its_own_words(registry: Registry) -> None:
     assert (caught.value.code, caught.value.reason, str(caught.value)) == (400, "", denied)
 
 
+def test_a_status_is_judged_by_its_own_schema_alone(registry: Registry) -> None:
+    registry.create(ROLLOUT, "default", rollout())
+    key, status = Key("default", "web"), WriteOptions(subresource="status")
+    registry.patch(ROLLOUT, key, {"spec": {"replicas": "ignored"}, "status": {"replicas": 3}}, PatchType.MERGE, status)
+    with pytest.raises(InvalidError) as caught:
+        registry.patch(ROLLOUT, key, {"status": {"replicas": "three"}}, PatchType.MERGE, status)
+    [cause] = caught.value.status["details"]["causes"]
+    assert cause["field"] == "status.replicas"
+
+
 def test_an_update_is_judged_like_a_creation(registry: Registry) -> None:
     registry.create(VIRTUAL_SERVICE, "default", virtual_service())
     with pytest.raises(ApiError, match="denied the request"):

@@ -9,7 +9,7 @@ from typing import Final
 
 from meshsim.api.core import SERVICE_NAME_LABEL, Pod, Service
 from meshsim.api.decode import FieldError, Object, decode
-from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, Kind
+from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
 from meshsim.api.meta import Key, key_of, selects
 from meshsim.client.api import Api, ApiError, NotFoundError
 from meshsim.client.informer import Change, Informer
@@ -120,7 +120,10 @@ class EndpointsController:
             return
         if not has_endpoints(service):
             return
-        decision = Decision(self._clock.now() + lag_s, slices_of(service, pods), endpoints_of(service, pods))
+        slices = slices_of(service, pods)
+        if self._would_empty(key, slices) and await self._service_was_older(key):
+            return
+        decision = Decision(self._clock.now() + lag_s, slices, endpoints_of(service, pods))
         if key in self._late:
             self._late[key].append(decision)
         elif lag_s > 0.0:
@@ -128,6 +131,26 @@ class EndpointsController:
             self._tasks.start(self._write_late(key), f"late endpoints of {key}")
         else:
             await self._try_to_write(key, decision)
+
+    def _would_empty(self, key: Key, slices: Sequence[Object]) -> bool:
+        """The Service has ready endpoints and would have none."""
+        return any(map(_has_ready, self._slices_of(key))) and not any(map(_has_ready, slices))
+
+    async def _service_was_older(self, key: Key) -> bool:
+        """Ask the API whether the Service changed after it was last seen; then it is looked at again.
+
+        A release that switches a Service to new pods and ends the old ones is told in two watches. The ends may
+        come first, and endpoints that are empty until the switch is seen too would cost requests.
+        """
+        if self._lags["selector"]:
+            return False
+        try:
+            latest = await self._api.get(SERVICE, key)
+        except ApiError:
+            return False
+        known = self._caches.services.get(key)
+        self._caches.services.learn(latest)
+        return self._caches.services.get(key) is not known
 
     async def _write_late(self, key: Key) -> None:
         """Write each decision when it is due, in their order."""
@@ -187,6 +210,10 @@ class EndpointsController:
             await self._api.delete(ENDPOINT_SLICE, key_of(existing), uid=existing["metadata"]["uid"])
         except NotFoundError:
             return
+
+
+def _has_ready(obj: Object) -> bool:
+    return any((endpoint.get("conditions") or {}).get("ready") for endpoint in obj.get("endpoints") or ())
 
 
 def _content(obj: Object) -> Object:

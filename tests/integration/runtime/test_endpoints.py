@@ -1,16 +1,19 @@
 """Integration tests of the EndpointSlice controller: pods and Services change, the endpoints follow."""
 
+import asyncio
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE, Kind
 from meshsim.api.meta import Key
-from meshsim.client.api import NotFoundError
+from meshsim.client.api import NotFoundError, WatchEvent
 from meshsim.kit.clock import VirtualClock
 from meshsim.runtime.simulated import SimulatedContainer
+from tests.kits.api import InProcessApi
 from tests.kits.eventually import eventually
 from tests.kits.node import RunningNode, new_api, running_node
 from tests.kits.pods import pod_object, ready_pod
@@ -71,6 +74,36 @@ async def test_a_switched_selector_is_followed(node: RunningNode) -> None:
     await eventually(lambda: has(node, {"old": True}))
     await node.api.patch(SERVICE, Key("default", "web"), {"spec": {"selector": new}})
     await eventually(lambda: has(node, {"new": True}))
+
+
+class _LateServices(InProcessApi):
+    """Changes of Services are told only once `tell` is set; asked for one, it knows the latest."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock, seed=uuid.uuid4().int)
+        self.tell = asyncio.Event()
+
+    async def watch(
+        self, kind: Kind, resource_version: str, namespace: str | None = None, *, selector: str = ""
+    ) -> AsyncIterator[WatchEvent]:
+        async for event in super().watch(kind, resource_version, namespace, selector=selector):
+            if kind is SERVICE:
+                await self.tell.wait()
+            yield event
+
+
+async def test_a_switch_whose_old_pods_end_before_it_is_told_leaves_no_moment_without_endpoints() -> None:
+    clock = VirtualClock()
+    api, old, new = _LateServices(clock), {"app": "web", "hash": "1"}, {"app": "web", "hash": "2"}
+    await api.create(SERVICE, service_object(**old))
+    async with running_node(api, clock) as node:
+        await started(node, pod_object("old", labels=old), pod_object("new", labels=new))
+        await eventually(lambda: has(node, {"old": True}))
+        await api.patch(SERVICE, Key("default", "web"), {"spec": {"selector": new}})
+        await api.delete(POD, Key("default", "old"))
+        await eventually(lambda: has(node, {"new": True}))
+        assert not api.tell.is_set()
+        api.tell.set()
 
 
 async def test_a_pod_whose_labels_change_leaves_one_service_for_another(node: RunningNode) -> None:

@@ -15,7 +15,8 @@ from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snaps
 from meshsim.mesh.registry import dns_names
 
 STAYS: Final = "the configuration before this change stays in force"
-_GATHER_S: Final = 0.005
+_QUIET_S: Final = 0.02
+_GATHER_AT_MOST_S: Final = 0.04
 _RESOLVE_EVERY_S: Final = 5.0
 
 _TLS_MODES: Final = frozenset(("SIMPLE", "MUTUAL"))
@@ -38,6 +39,7 @@ class Publisher:
         self._objects: Callable[[], MeshObjects] = MeshObjects
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._publish_by_s = 0.0
         self._names: set[str] = set()
         self._told: set[str] = set()
 
@@ -47,12 +49,18 @@ class Publisher:
         self.publish()
 
     def changed(self) -> None:
-        """Something changed: publish in a moment, with whatever else changes until then.
+        """Something changed: publish once nothing has changed for a moment, and soon in any case.
 
-        What cannot be compiled is said, and the configuration before it stays in force.
+        What changes together comes into force together, as istiod's debouncing has it: a weight that arrives a
+        few milliseconds before the endpoints that were chosen with it would send requests to nobody. What cannot
+        be compiled is said, and the configuration before it stays in force.
         """
+        loop = asyncio.get_running_loop()
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER_S, self._publish_change)
+            self._publish_by_s = loop.time() + _GATHER_AT_MOST_S
+        else:
+            self._timer.cancel()
+        self._timer = loop.call_at(min(loop.time() + _QUIET_S, self._publish_by_s), self._publish_change)
 
     def _publish_change(self) -> None:
         try:

@@ -108,6 +108,31 @@ async def test_a_burst_of_changes_is_published_once() -> None:
         await eventually(lambda: len(published.snapshots) == 2)
 
 
+async def test_what_changes_within_a_few_milliseconds_comes_into_force_together() -> None:
+    clock, published = LoopClock(), _Published()
+    async with TaskOwner() as tasks:
+        publisher = Publisher(ProxySpec(), published.snapshots.append, tasks)
+        publisher.follow(lambda: objects(_MANIFESTS))
+        publisher.changed()
+        await clock.sleep(0.01)
+        publisher.changed()
+        assert len(published.snapshots) == 1
+        await eventually(lambda: len(published.snapshots) == 2)
+
+
+async def test_changes_that_never_cease_are_published_all_the_same() -> None:
+    clock, published = LoopClock(), _Published()
+    async with TaskOwner() as tasks:
+        publisher = Publisher(ProxySpec(), published.snapshots.append, tasks)
+        publisher.follow(lambda: objects(_MANIFESTS))
+        for _ in range(100):
+            publisher.changed()
+            await clock.sleep(0.002)
+            if len(published.snapshots) > 1:
+                break
+        assert len(published.snapshots) == 2
+
+
 async def test_names_of_service_entries_are_resolved() -> None:
     entry = (
         "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e}\nspec:\n  hosts: [local.test]\n"

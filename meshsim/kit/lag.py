@@ -6,9 +6,9 @@ from typing import Final
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
 
-HOPS: Final = ("vs", "dr", "endpoints", "selector", "readiness")
-"""A VirtualService or DestinationRule reaching the proxies, endpoints reaching them, a Service's new selector
-reaching its endpoints before that, a probe's verdict reaching the pod."""
+HOPS: Final = ("endpoints", "selector", "readiness")
+"""Endpoints reaching the proxies, a Service's new selector reaching its endpoints before that, a probe's verdict
+reaching the pod."""
 
 
 class Lags:
@@ -30,7 +30,7 @@ class Lags:
 
 
 def parse_lag(text: str) -> dict[str, float]:
-    """Reads `vs=2s,endpoints=3s`. Raises UsageError naming what is wrong."""
+    """Reads `endpoints=3s,readiness=500ms`. Raises UsageError naming what is wrong."""
     return lag_of(pair.partition("=")[::2] for pair in text.split(",") if pair.strip())
 
 

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from controller.analysis.metrics import seconds
 from controller.analysis.providers.outbound import Ask, Outbound, Reply, json_of, shown
-from controller.analysis.providers.provider import ProviderError, Reading, list_text, number_text
+from controller.analysis.providers.provider import ProviderError, Reading, list_text
 from meshsim.api.analysis import Metric
 from meshsim.api.decode import FieldError, Object, Wire, decode, write_json
 from meshsim.api.validate.gotext import GoDurationError, nanoseconds
 from meshsim.kit.clock import Clock, LoopClock
+from meshsim.telemetry.promql.http_api import number_text
 
 _DEFAULT_ADDRESS: Final = "https://api.datadoghq.com"
 _DEFAULT_INTERVAL: Final = "5m"

@@ -9,10 +9,11 @@ from controller.analysis.conditions import ConditionError, evaluate_time
 from controller.analysis.metrics import seconds
 from controller.analysis.providers.oauth2 import OAuth2, bearer_header
 from controller.analysis.providers.outbound import Ask, Outbound, Reply, json_of, shown
-from controller.analysis.providers.provider import ProviderError, Reading, list_text, number_text
+from controller.analysis.providers.provider import ProviderError, Reading, list_text
 from meshsim.api.analysis import Metric
 from meshsim.api.decode import FieldError, Object, Wire, decode
 from meshsim.kit.clock import Clock, LoopClock
+from meshsim.telemetry.promql.http_api import number_text
 
 _DEFAULT_TIMEOUT_S: Final = 30
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Protocol
 
 from controller.analysis.conditions import ConditionError, Value, judge
 from meshsim.api.analysis import AnalysisRun, Measurement, Metric
-from meshsim.api.validate.gotext import float_text
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import MeshsimError
 from meshsim.kit.timestamps import to_rfc3339
+from meshsim.telemetry.promql.http_api import number_text
 
 
 class ProviderError(MeshsimError):
@@ -101,12 +100,6 @@ def failed(measurement: Measurement, message: str, clock: Clock) -> Measurement:
         value=measurement.value,
         metadata=measurement.metadata,
     )
-
-
-def number_text(value: float) -> str:
-    """A number as Prometheus and Datadog values are shown: shortest digits, never an exponent."""
-    text = float_text(value)
-    return f"{Decimal(text):f}" if "e" in text else text
 
 
 def list_text(values: Sequence[float]) -> str:

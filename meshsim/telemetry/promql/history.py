@@ -1,0 +1,129 @@
+"""What was scraped in the last minutes, kept small: one list of times, one array of values a series."""
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import re2
+
+from meshsim.telemetry.promql.errors import QueryError
+from meshsim.telemetry.promql.exposed import labels_of
+from meshsim.telemetry.promql.nodes import Matcher
+
+Labels = dict[str, str]
+Point = tuple[int, float]
+"""Milliseconds and a value."""
+
+_DROPPED_AT_ONCE: Final = 64
+
+
+class Series:
+    """The values of one series, one for each scrape since its first; NaN where a scrape didn't have it."""
+
+    __slots__ = ("first", "labels", "values")
+
+    def __init__(self, labels: Labels, first: int) -> None:
+        self.labels = labels
+        self.first = first
+        self.values = array("d")
+
+
+class History:
+    """Scrapes of one text exposition, the newest `kept` of them."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._times: list[int] = []
+        self._dropped = 0
+        self._by_line: dict[str, Series] = {}
+        self._by_name: dict[str, list[Series]] = {}
+
+    def __len__(self) -> int:
+        """How many scrapes are kept."""
+        return len(self._times)
+
+    def take(self, exposition: str, at_ms: int) -> None:
+        """Keep what a scrape at that time showed; times only rise."""
+        number = self._dropped + len(self._times)
+        self._times.append(at_ms)
+        by_line = self._by_line
+        for line in exposition.split("\n"):
+            if not line or line[0] == "#":
+                continue
+            head, _, value = line.rpartition(" ")
+            series = by_line.get(head)
+            if series is None:
+                series = self._new_series(head, number)
+            missed = number - series.first - len(series.values)
+            if missed > 0:
+                series.values.extend((math.nan,) * missed)
+            series.values.append(float(value))
+        if len(self._times) >= self._kept + _DROPPED_AT_ONCE:
+            self._drop(len(self._times) - self._kept)
+
+    def instants(self, matchers: Iterable[Matcher], at_ms: int, lookback_ms: int) -> Iterator[tuple[Labels, Point]]:
+        """The newest value of each series that the matchers choose; none for one that the newest scrape lacked."""
+        last = bisect_right(self._times, at_ms) - 1
+        if last < 0 or self._times[last] < at_ms - lookback_ms:
+            return
+        for series in self._select(matchers):
+            value = self._value(series, last)
+            if not math.isnan(value):
+                yield series.labels, (self._times[last], value)
+
+    def windows(self, matchers: Iterable[Matcher], start_ms: int, end_ms: int) -> Iterator[tuple[Labels, list[Point]]]:
+        """The points from start to end, both included, of each series that the matchers choose."""
+        low, high = bisect_left(self._times, start_ms), bisect_right(self._times, end_ms)
+        for series in self._select(matchers):
+            values = ((self._times[at], self._value(series, at)) for at in range(low, high))
+            points = [point for point in values if not math.isnan(point[1])]
+            if points:
+                yield series.labels, points
+
+    def _value(self, series: Series, at: int) -> float:
+        place = self._dropped + at - series.first
+        return series.values[place] if 0 <= place < len(series.values) else math.nan
+
+    def _new_series(self, line: str, number: int) -> Series:
+        labels = labels_of(line)
+        series = Series(labels, number)
+        self._by_line[line] = series
+        self._by_name.setdefault(labels["__name__"], []).append(series)
+        return series
+
+    def _drop(self, count: int) -> None:
+        del self._times[:count]
+        self._dropped += count
+        for line, series in list(self._by_line.items()):
+            gone = self._dropped - series.first
+            if gone >= len(series.values):
+                del self._by_line[line]
+                self._by_name[series.labels["__name__"]].remove(series)
+            elif gone > 0:
+                del series.values[:gone]
+                series.first += gone
+
+    def _select(self, matchers: Iterable[Matcher]) -> list[Series]:
+        tests = [(matcher.label, _test(matcher)) for matcher in matchers]
+        name = next((m.value for m in matchers if m.label == "__name__" and m.operator == "="), None)
+        named = self._by_name.get(name, ()) if name is not None else self._by_line.values()
+        chosen = [one for one in named if all(test(one.labels.get(label, "")) for label, test in tests)]
+        return sorted(chosen, key=lambda one: sorted(one.labels.items()))
+
+
+def _test(matcher: Matcher) -> Callable[[str], bool]:
+    if matcher.operator == "=":
+        return matcher.value.__eq__
+    if matcher.operator == "!=":
+        return matcher.value.__ne__
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        pattern = re2.compile(f"^(?s:{matcher.value})$", options)
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace") if error.args else ""
+        raise QueryError(f"parse error: error parsing regexp: {reason}") from None
+    is_wanted = matcher.operator == "=~"
+    return lambda text: (pattern.search(text) is not None) == is_wanted

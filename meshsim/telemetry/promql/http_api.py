@@ -1,0 +1,140 @@
+"""Prometheus' HTTP API for queries, without the HTTP: parameters in, status and JSON out."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from meshsim.api.validate.gotext import float_text
+from meshsim.telemetry.promql.errors import QueryError
+from meshsim.telemetry.promql.evaluate import Moment
+from meshsim.telemetry.promql.history import History, Labels
+from meshsim.telemetry.promql.nodes import Node
+from meshsim.telemetry.promql.syntax import duration_ms, parse
+from meshsim.telemetry.promql.values import Matrix, Value, Vector
+
+_MOST_POINTS: Final = 11_000
+
+
+class Answer(NamedTuple):
+    """The HTTP status and the JSON."""
+
+    status: int
+    body: dict[str, Any]
+
+
+def answer_query(history: History, parameters: Mapping[str, str], now: float) -> Answer:
+    """`/api/v1/query`: `query` and `time`, which is now when it is left out."""
+    try:
+        at_ms = _ms(_time(parameters, "time", now))
+        value = Moment(history, at_ms).evaluate(parse(parameters.get("query", "")))
+        return _success(_instant_data(value, at_ms))
+    except (QueryError, RecursionError) as error:
+        return _refusal(error)
+
+
+def answer_query_range(history: History, parameters: Mapping[str, str]) -> Answer:
+    """`/api/v1/query_range`: `query`, `start`, `end` and `step`."""
+    try:
+        start, end = (_time(parameters, name, None) for name in ("start", "end"))
+        step_ms = _step_ms(parameters.get("step", ""))
+        _check_range(start, end, step_ms)
+        return _success(_range_data(history, parse(parameters.get("query", "")), _ms(start), _ms(end), step_ms))
+    except (QueryError, RecursionError) as error:
+        return _refusal(error)
+
+
+def number_text(value: float) -> str:
+    """A value as Prometheus writes it: shortest digits, never an exponent."""
+    text = float_text(value)
+    return f"{Decimal(text):f}" if "e" in text else text
+
+
+def _instant_data(value: Value, at_ms: int) -> dict[str, Any]:
+    seconds = at_ms / 1000
+    match value:
+        case Vector(samples):
+            result: Any = [{"metric": s.labels, "value": [seconds, number_text(s.value)]} for s in samples]
+            return {"resultType": "vector", "result": result}
+        case Matrix(windows):
+            result = [
+                {"metric": w.labels, "values": [[ms / 1000, number_text(v)] for ms, v in w.points]} for w in windows
+            ]
+            return {"resultType": "matrix", "result": result}
+        case str():
+            return {"resultType": "string", "result": [seconds, value]}
+        case _:
+            return {"resultType": "scalar", "result": [seconds, number_text(value)]}
+
+
+def _range_data(history: History, query: Node, start_ms: int, end_ms: int, step_ms: int) -> dict[str, Any]:
+    series: dict[tuple[tuple[str, str], ...], tuple[Labels, list[Any]]] = {}
+    for at_ms in range(start_ms, end_ms + 1, step_ms):
+        value = Moment(history, at_ms).evaluate(query)
+        if isinstance(value, str | Matrix):
+            kind = "string" if isinstance(value, str) else "range vector"
+            raise QueryError(f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
+        samples = [(s.labels, s.value) for s in value.samples] if isinstance(value, Vector) else [({}, value)]
+        for labels, number in samples:
+            _, points = series.setdefault(tuple(sorted(labels.items())), (labels, []))
+            points.append([at_ms / 1000, number_text(number)])
+    result = [{"metric": labels, "values": points} for _, (labels, points) in sorted(series.items())]
+    return {"resultType": "matrix", "result": result}
+
+
+def _time(parameters: Mapping[str, str], name: str, default: float | None) -> float:
+    text = parameters.get(name, "")
+    if not text and default is not None:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            seconds = math.nan
+    if not math.isfinite(seconds) or abs(seconds) > 1e12:
+        raise QueryError(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp')
+    return seconds
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _step_ms(text: str) -> int:
+    try:
+        step_ms = round(float(text) * 1000)
+    except (ValueError, OverflowError):
+        try:
+            step_ms = duration_ms(text)
+        except QueryError:
+            raise QueryError(f'invalid parameter "step": cannot parse "{text}" to a valid duration') from None
+    if step_ms <= 0:
+        raise QueryError(
+            'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
+            "Try a positive integer"
+        )
+    return step_ms
+
+
+def _check_range(start: float, end: float, step_ms: int) -> None:
+    if end < start:
+        raise QueryError("end timestamp must not be before start time")
+    if (end - start) * 1000 / step_ms > _MOST_POINTS:
+        raise QueryError(
+            "exceeded maximum resolution of 11,000 points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)"
+        )
+
+
+def _success(data: dict[str, Any]) -> Answer:
+    return Answer(200, {"status": "success", "data": data})
+
+
+def _refusal(error: QueryError | RecursionError) -> Answer:
+    kind = error.kind if isinstance(error, QueryError) else "bad_data"
+    message = str(error) if isinstance(error, QueryError) else "the query is nested too deeply"
+    status = 422 if kind == "execution" else 400
+    return Answer(status, {"status": "error", "errorType": kind, "error": message})

@@ -1,0 +1,1 @@
+"""Benchmarks: programs that start what they measure, and print it."""

@@ -27,7 +27,6 @@ class Workload:
     version: str = UNKNOWN
     canonical_service: str = UNKNOWN
     canonical_revision: str = "latest"
-    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Endpoint:
     port: int
     labels: Mapping[str, str] = field(default_factory=dict)
     workload: Workload = Workload()
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ def workload_of(pod: Pod) -> Workload:
     for label in _HASH_LABELS:
         if owner and labels.get(label):
             name = name.removesuffix(f"-{labels[label]}")
-    return _workload(name, pod.metadata.namespace or DEFAULT_NAMESPACE, labels, pod.version, pod.metadata.name)
+    return _workload(name, pod.metadata.namespace or DEFAULT_NAMESPACE, labels, pod.version)
 
 
-def _workload(name: str, namespace: str, labels: Mapping[str, str], version: str, pod: str) -> Workload:
+def _workload(name: str, namespace: str, labels: Mapping[str, str], version: str) -> Workload:
     app = labels.get("app", "")
     return Workload(
         name=name or UNKNOWN,
@@ -107,7 +107,6 @@ def _workload(name: str, namespace: str, labels: Mapping[str, str], version: str
         canonical_revision=(
             labels.get(_CANONICAL_REVISION) or labels.get("app.kubernetes.io/version") or version or "latest"
         ),
-        pod=pod,
     )
 
 
@@ -165,7 +164,7 @@ def _endpoints(
             if pod is None:
                 yield Endpoint(*address)
             else:
-                yield Endpoint(*address, pod.metadata.labels, workload_of(pod))
+                yield Endpoint(*address, pod.metadata.labels, workload_of(pod), pod.metadata.name)
 
 
 def service_entries_of(
@@ -230,7 +229,7 @@ def _addresses(
 
 def _entry_workload(entry: ServiceEntry, endpoint: WorkloadEntrySpec) -> Workload:
     labels = endpoint.labels
-    return _workload(labels.get("app") or UNKNOWN, _namespace(entry), labels, labels.get(VERSION_LABEL, ""), "")
+    return _workload(labels.get("app") or UNKNOWN, _namespace(entry), labels, labels.get(VERSION_LABEL, ""))
 
 
 def _is_numeric(address: str) -> bool:

@@ -85,10 +85,7 @@ class VirtualHost:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """The virtual hosts of a listener.
-
-    `fallback` takes hosts that nobody knows, unless `closed_to` says that a gateway admits them and has no routes.
-    """
+    """The virtual hosts of a listener; `fallback` says what happens to an authority that has none."""
 
     role: Role
     port: int

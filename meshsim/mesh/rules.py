@@ -17,14 +17,14 @@ from meshsim.api.networking import (
 from meshsim.mesh.cors import compile_cors
 from meshsim.mesh.fault import compile_fault
 from meshsim.mesh.hashring import HashPolicy, compile_hash
-from meshsim.mesh.headers import authority_of, compile_stages
+from meshsim.mesh.headers import Stages, authority_of, compile_stages
 from meshsim.mesh.identity import Identity, Role
 from meshsim.mesh.match import compile_match, is_catch_all
 from meshsim.mesh.mirror import compile_mirrors
 from meshsim.mesh.names import cluster_name
 from meshsim.mesh.policy import PolicyIndex, route_hash
 from meshsim.mesh.registry import MeshService, Registry
-from meshsim.mesh.reply import compile_direct_response, compile_redirect
+from meshsim.mesh.reply import FixedReply, RedirectReply, compile_direct_response, compile_redirect
 from meshsim.mesh.retry import RetryPolicy, compile_retries
 from meshsim.mesh.rewrite import compile_rewrite
 from meshsim.mesh.route import Route, RouteDestination
@@ -49,6 +49,9 @@ def compile_rules(vs: VirtualService, context: RouteContext) -> list[tuple[Route
     """The routes of a VirtualService in order, each with whether it is a catch-all; none follows the first of those."""
     compiled: list[tuple[Route, bool]] = []
     for rule in vs.spec.http:
+        if not (rule.route or rule.redirect or rule.direct_response):
+            # Validation refuses this; alone from a file nobody may have asked it.
+            continue
         for match in rule.match or (None,):
             if match is not None and not _concerns(match, context):
                 continue
@@ -78,93 +81,94 @@ def _concerns(match: HttpMatch, context: RouteContext) -> bool:
 
 
 def _route(rule: HttpRoute, match: HttpMatch | None, vs_name: str, context: RouteContext) -> Route:
-    if rule.redirect is None and rule.direct_response is None:
+    reply = _reply(rule, match)
+    if reply is None:
         return _forward(rule, match, vs_name, context)
-    response = rule.headers.response if rule.headers else None
     return Route(
         name=_name(rule, match),
         matches=compile_match(match) if match else None,
-        reply=(
-            compile_redirect(rule.redirect, match)
-            if rule.redirect is not None
-            else compile_direct_response(rule.direct_response)  # type: ignore[arg-type] # one of the two is there
-        ),
+        reply=reply,
         simple=False,
         fault=compile_fault(rule.fault),
-        response_stages=compile_stages((response,), merged=True),
+        response_stages=_own_response_stages(rule),
     )
 
 
+def _reply(rule: HttpRoute, match: HttpMatch | None) -> RedirectReply | FixedReply | None:
+    if rule.redirect is not None:
+        return compile_redirect(rule.redirect, match)
+    return None if rule.direct_response is None else compile_direct_response(rule.direct_response)
+
+
 def _forward(rule: HttpRoute, match: HttpMatch | None, vs_name: str, context: RouteContext) -> Route:
-    timeout_s = seconds(rule.timeout) or context.timeout_s
     single = len(rule.route) == 1
-    hashes = [_hash_of(entry.destination, context) for entry in rule.route]
-    retries = compile_retries(rule.retries, sticky=single and hashes[0] is not None)
+    timeout_s = seconds(rule.timeout) or context.timeout_s or None
+    sticky = single and _hash_of(rule.route[0].destination, context) is not None
+    retries = compile_retries(rule.retries, sticky=sticky)
     rewrite = compile_rewrite(rule.rewrite, match)
-    changes = rewrite is not None or bool(rule.rewrite and rule.rewrite.authority)
-    operation_path = _operation_path(match)
-    destinations: list[tuple[RouteDestination, int]] = []
-    for entry, policy in zip(rule.route, hashes, strict=True):
-        cluster = cluster_of(entry.destination, context)
-        operation = f"{vs_name}:{context.port}"
-        if single:
-            _, port, _, host = cluster.split("|")
-            operation = f"{host}:{port}"
-        destination = _destination(rule, entry, cluster, tail_of(operation + operation_path, timeout_s, retries))
-        plain = destination.plain and not changes and policy is None
-        destinations.append((_with(destination, plain=plain, policy=policy), entry.weight or 0))
+    several = f"{vs_name}:{context.port}"
+    destinations = [
+        (_destination(rule, entry, (several, _operation_path(match)), (timeout_s, retries), context), entry.weight or 0)
+        for entry in rule.route
+    ]
     fault, cors = compile_fault(rule.fault), compile_cors(rule.cors_policy)
-    response = rule.headers.response if rule.headers else None
     return Route(
         name=_name(rule, match),
         matches=compile_match(match) if match else None,
         destination=destinations[0][0] if single else None,
-        weighted=_weighted(destinations) if not single else None,
+        weighted=None if single else _weighted(destinations),
         simple=fault is None and cors is None,
         fault=fault,
         cors=cors,
         rewrite=rewrite,
-        timeout_s=timeout_s or None,
+        timeout_s=timeout_s,
         retries=retries,
         mirrors=compile_mirrors(rule, lambda destination: cluster_of(destination, context)),
-        response_stages=compile_stages((response,), merged=True),
+        response_stages=_own_response_stages(rule),
     )
 
 
+def _own_response_stages(rule: HttpRoute) -> Stages:
+    return compile_stages((rule.headers.response if rule.headers else None,), merged=True)
+
+
 def _weighted(destinations: list[tuple[RouteDestination, int]]) -> Weighted[RouteDestination]:
-    if not any(weight for _, weight in destinations):
-        # Validation refuses this; alone from a file nobody may have asked it.
+    if not any(weight > 0 for _, weight in destinations):
+        # Validation refuses this too.
         destinations = [(destination, 1) for destination, _ in destinations]
     return Weighted(destinations)
 
 
-def _with(destination: RouteDestination, *, plain: bool, policy: HashPolicy | None) -> RouteDestination:
-    return RouteDestination(
-        destination.cluster,
-        destination.tail,
-        plain,
-        destination.request_stages,
-        destination.response_stages,
-        destination.authority,
-        policy,
-    )
+def _destination(
+    rule: HttpRoute,
+    entry: HttpRouteDestination,
+    operation: tuple[str, str],
+    waits: tuple[float | None, RetryPolicy],
+    context: RouteContext,
+) -> RouteDestination:
+    """A destination with everything that happens on the way to it.
 
-
-def _destination(rule: HttpRoute, entry: HttpRouteDestination, cluster: str, tail: bytes) -> RouteDestination:
-    """Operations of both levels: with one destination they are one list, route first; else destination first."""
+    Operations of both levels: with one destination they are one list, route first; else destination first.
+    """
     single = len(rule.route) == 1
-    levels = [rule.headers, entry.headers] if single else [entry.headers, rule.headers]
-    request_stages = compile_stages((level.request for level in levels if level), merged=single)
-    response_stages = compile_stages((level.response for level in levels if level), merged=single)
+    cluster = cluster_of(entry.destination, context)
+    name, path = operation
+    if single:
+        _, port, _, host = cluster.split("|")
+        name = f"{host}:{port}"
+    levels = [level for level in ((rule.headers, entry.headers) if single else (entry.headers, rule.headers)) if level]
+    request_stages = compile_stages((level.request for level in levels), merged=single)
     rewritten = rule.rewrite.authority if rule.rewrite else None
     authority = authority_of(rule.headers) or authority_of(entry.headers) or rewritten or None
+    policy = _hash_of(entry.destination, context)
     return RouteDestination(
         cluster,
-        tail,
-        plain=not request_stages and authority is None,
+        tail_of(name + path, *waits),
+        plain=not (request_stages or authority or rule.rewrite or policy),
         request_stages=request_stages,
-        response_stages=response_stages,
+        response_stages=compile_stages((level.response for level in levels), merged=single),
         authority=authority.encode() if authority else None,
+        hash=policy,
     )
 
 

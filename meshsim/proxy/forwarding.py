@@ -145,10 +145,9 @@ def _changed_response(
         marked = {name for name, _ in marks}
         lines = [line for line in lines if line[0] not in marked] + list(marks)
     if exchange.engine.settings.explains and host is not None:
-        workload = host.endpoint.workload
         lines += [
-            (b"x-meshsim-version", workload.version.encode()),
-            (b"x-meshsim-pod", (workload.pod or host.address).encode()),
+            (b"x-meshsim-version", host.endpoint.workload.version.encode()),
+            (b"x-meshsim-pod", (host.endpoint.pod or host.address).encode()),
             (b"x-meshsim-route", (route.name if route else "").encode() or b"-"),
         ]
     return lines

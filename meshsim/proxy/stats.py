@@ -32,9 +32,14 @@ def prometheus(engine: "Engine") -> bytes:
 
 
 def _samples(engine: "Engine") -> Iterator[Sample]:
+    yield from engine.metrics.samples()
+    yield from own_samples(engine)
+
+
+def own_samples(engine: "Engine") -> Iterator[Sample]:
+    """The proxy's own counters: everything but the metrics of requests."""
     yield Sample.family("istio_build", "gauge")
     yield sample("istio_build", (("component", "proxy"), ("tag", "meshsim")), 1)
-    yield from engine.metrics.samples()
     clusters = list(engine.clusters.values())
     for kind, families in (("counter", _CLUSTER_COUNTERS), ("gauge", _CLUSTER_GAUGES)):
         for name, attribute in families:
@@ -66,7 +71,6 @@ def clusters_text(engine: "Engine") -> str:
         lines.append(f"{cluster.name}::added_via_api::true")
         for host in cluster:
             health = "/failed_outlier_check" if host.record.is_ejected else "healthy"
-            workload = host.endpoint.workload
             lines += [
                 f"{cluster.name}::{host.address}::{name}::{value}"
                 for name, value in (
@@ -76,8 +80,8 @@ def clusters_text(engine: "Engine") -> str:
                     ("rq_success", host.rq_success),
                     ("rq_error", host.rq_error),
                     ("health_flags", health),
-                    ("hostname", workload.pod),
-                    ("version", workload.version),
+                    ("hostname", host.endpoint.pod),
+                    ("version", host.endpoint.workload.version),
                 )
             ]
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from meshsim.kit.tasks import TaskOwner
 from tests.kits.dataplane import Proxy, Received, Upstream, app, ok, proxying, vs
 from tests.kits.eventually import eventually
 
@@ -101,3 +102,15 @@ async def test_a_drain_closes_idle_connections_and_lets_exchanges_finish() -> No
 async def test_a_drain_without_connections_is_over_at_once() -> None:
     async with proxying() as proxy:
         await _drained(proxy)
+
+
+async def test_upstream_connections_that_are_idle_for_too_long_are_closed() -> None:
+    policy = (
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d}\n"
+        "spec: {host: app.test, trafficPolicy: {connectionPool: {http: {idleTimeout: 10ms}}}}"
+    )
+    async with Upstream() as upstream, proxying(app(upstream), policy) as proxy, TaskOwner() as tasks:
+        tasks.start(proxy.engine.sweep(), "sweep")
+        await proxy.ask()
+        await eventually(lambda: upstream.open == 0)
+        assert (await proxy.ask()).status == 200

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.registry import UNKNOWN
 from meshsim.proxy.settings import Settings
 from meshsim.telemetry.istio import SeriesKey
@@ -265,8 +266,13 @@ async def test_an_ejected_endpoint_gets_nothing_until_it_returns() -> None:
         "loadBalancer: {simple: ROUND_ROBIN}, outlierDetection: {consecutive5xxErrors: 2, interval: 300ms,"
         " baseEjectionTime: 200ms, maxEjectionPercent: 100}"
     )
-    async with Upstream(sick) as one, Upstream() as other, proxying(app(one, other), policy) as proxy:
-        sweep = asyncio.ensure_future(proxy.engine.sweep())  # noqa: TID251 - ended below
+    async with (
+        Upstream(sick) as one,
+        Upstream() as other,
+        proxying(app(one, other), policy) as proxy,
+        TaskOwner() as tasks,
+    ):
+        tasks.start(proxy.engine.sweep(), "sweep")
         client = await proxy.client()
         statuses = [(await client.ask()).status for _ in range(20)]
         assert statuses.count(500) == 2
@@ -276,7 +282,6 @@ async def test_an_ejected_endpoint_gets_nothing_until_it_returns() -> None:
             return (await client.ask()).body == b"sick"
 
         await eventually(returned)
-        sweep.cancel()
 
 
 async def test_a_mirror_gets_copies_and_changes_nothing_for_the_client() -> None:

@@ -69,6 +69,18 @@ def test_a_workload_is_named_by_its_owner_and_its_version_by_label_or_image_tag(
     assert (second.name, second.version, second.canonical_service) == ("p2", "v2", "my-app")
 
 
+def test_pods_of_one_version_are_one_workload() -> None:
+    twin = _SERVICE.replace("[127.9.0.2]", "[127.9.0.4]").replace("name: p2", "name: p3")
+    pod = (
+        "kind: Pod\napiVersion: v1\nmetadata: {name: %s, namespace: default, labels: {app: my-app, version: blue}, %s}"
+    )
+    owned = "ownerReferences: [{kind: ReplicaSet, name: my-app, controller: true}]"
+    given = objects(twin, pod % ("p1", owned), pod % ("p3", owned))
+    plan = compile_snapshot(given, ProxySpec()).clusters[_NAME]
+    assert len({endpoint.workload for endpoint in plan.endpoints}) == 1
+    assert [endpoint.pod for endpoint in plan.endpoints] == ["p1", "p3"]
+
+
 def test_a_subset_holds_the_endpoints_with_its_labels() -> None:
     plans = _plans(_rule("subsets: [{name: blue, labels: {version: blue}}, {name: all}, {name: none, labels: {a: b}}]"))
     found = {

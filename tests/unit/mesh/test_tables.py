@@ -209,3 +209,15 @@ def test_a_proxy_with_labels_is_ruled_by_the_gateways_that_select_it() -> None:
     spec = ProxySpec(proxy=Identity(labels={"istio": "other"}), listeners=(ListenerSpec(80, Role.GATEWAY),))
     routes = snapshot(SERVICES, rules(_TO_REVIEWS), spec=spec).tables[0]
     assert routes.find(b"reviews.example.com") is None
+
+
+def test_a_rule_that_leads_nowhere_is_left_out() -> None:
+    routes = table(rules("  - match: [{uri: {prefix: /a}}]\n    timeout: 1s\n" + _TO_REVIEWS))
+    assert cluster_of(routes, request("/a")) == _REVIEWS
+
+
+def test_weights_that_are_all_zero_count_alike() -> None:
+    vs = rules("  - route:\n    - {destination: {host: reviews}}\n    - {destination: {host: ratings}, weight: 0}\n")
+    route = route_of(table(vs), request())
+    assert route is not None
+    assert [route.pick(lambda: 0.1).cluster, route.pick(lambda: 0.9).cluster] == [_REVIEWS, _RATINGS]

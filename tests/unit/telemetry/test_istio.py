@@ -9,7 +9,7 @@ from meshsim.telemetry.exposition import exposition, merged, sample
 from meshsim.telemetry.istio import BOTH, NO_SERVICE, NO_WORKLOAD, SOURCE, RequestMetrics, SeriesKey
 
 _CLIENT = Workload("gateway", "istio-system", "gateway")
-_POD = Workload("reviews", "default", "reviews", "v2", "reviews", "v2", "reviews-1")
+_POD = Workload("reviews", "default", "reviews", "v2", "reviews", "v2")
 _SERVICE = ServiceName("reviews.default.svc.cluster.local", "reviews", "default")
 
 

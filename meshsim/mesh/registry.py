@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from meshsim.api.core import SERVICE_NAME_LABEL, VERSION_LABEL, EndpointSlice, Pod, Service, ServicePort
+from meshsim.api.core import (
+    SERVICE_NAME_LABEL,
+    VERSION_LABEL,
+    EndpointSlice,
+    ObjectReference,
+    Pod,
+    Service,
+    ServicePort,
+)
 from meshsim.api.meta import Key
 from meshsim.api.networking import ServiceEntry, WorkloadEntrySpec
 from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, service_host
@@ -147,6 +155,7 @@ def _is_http(port: ServicePort) -> bool:
 def _endpoints(
     port: ServicePort, slices: Iterable[EndpointSlice], pods: Mapping[Key, Pod], namespace: str
 ) -> Iterable[Endpoint]:
+    """The ready endpoints of a port. As in Istio, one whose pod isn't known yet has to wait for it."""
     seen: set[tuple[str, int]] = set()
     for endpoint_slice in slices:
         number = next((given.port for given in endpoint_slice.ports if given.name == port.name), None)
@@ -155,16 +164,19 @@ def _endpoints(
         for endpoint in endpoint_slice.endpoints:
             if endpoint.conditions.ready is False or not endpoint.addresses:
                 continue
-            address = (endpoint.addresses[0], number)
-            if address in seen:
-                continue
-            seen.add(address)
-            target = endpoint.target_ref
-            pod = pods.get(Key(target.namespace or namespace, target.name)) if target else None
-            if pod is None:
-                yield Endpoint(*address)
-            else:
-                yield Endpoint(*address, pod.metadata.labels, workload_of(pod), pod.metadata.name)
+            found = _endpoint((endpoint.addresses[0], number), endpoint.target_ref, pods, namespace)
+            if found is not None and (found.ip, number) not in seen:
+                seen.add((found.ip, number))
+                yield found
+
+
+def _endpoint(
+    address: tuple[str, int], target: ObjectReference | None, pods: Mapping[Key, Pod], namespace: str
+) -> Endpoint | None:
+    if target is None or target.kind != "Pod":
+        return Endpoint(*address)
+    pod = pods.get(Key(target.namespace or namespace, target.name))
+    return None if pod is None else Endpoint(*address, pod.metadata.labels, workload_of(pod), pod.metadata.name)
 
 
 def service_entries_of(

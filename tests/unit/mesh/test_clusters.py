@@ -63,6 +63,12 @@ def test_endpoints_are_the_ready_ones_on_the_ports_target() -> None:
     assert _addresses(plans[_NAME.replace("|80|", "|81|")]) == ["127.9.0.1:8081", "127.9.0.2:8081"]
 
 
+def test_an_endpoint_waits_for_its_pod() -> None:
+    without_second = _SERVICE[: _SERVICE.rindex("---")]
+    plan = compile_snapshot(objects(without_second), ProxySpec()).clusters[_NAME]
+    assert _addresses(plan) == ["127.9.0.1:8080"]
+
+
 def test_a_workload_is_named_by_its_owner_and_its_version_by_label_or_image_tag() -> None:
     first, second = (endpoint.workload for endpoint in _plans()[_NAME].endpoints)
     assert (first.name, first.app, first.version, first.canonical_revision) == ("my-app", "my-app", "blue", "blue")

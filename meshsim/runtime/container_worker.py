@@ -4,7 +4,6 @@ create → run → startup probe → liveness and readiness probes … it ends �
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,9 +17,8 @@ from meshsim.runtime.hooks import run_hook
 from meshsim.runtime.pod_status import ContainerState, Terminated
 from meshsim.runtime.probes import Probed, Verdict, attempt
 from meshsim.runtime.restarts import CrashBackoff, restarts
-from meshsim.runtime.waiting import within
+from meshsim.runtime.tasks import log_failure, within
 
-_log: Final = logging.getLogger(__name__)
 _CREATION_S: Final = 1.0
 _REFUSED_AGAIN_S: Final = 10.0
 _LEAVE_S: Final = 1.0
@@ -125,7 +123,7 @@ class ContainerWorker:
         """Watch over one run until it is over; returns how it ended."""
         clock = self._around.clock
         since = clock.now() if started_at is None else started_at
-        async with TaskOwner(_report_failure) as tasks:
+        async with TaskOwner(log_failure) as tasks:
             exited = tasks.start(running.wait(), f"exit of {self.container.name}")
             unhealthy = tasks.start(self._watch_health(running, since, tasks), f"health of {self.container.name}")
             await asyncio.wait((exited, unhealthy), return_when=asyncio.FIRST_COMPLETED)
@@ -212,7 +210,3 @@ def _minutes_and_seconds(seconds: float) -> str:
     """As Go prints a duration: `40s`, `1m20s`, `5m0s`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-def _report_failure(task: str, failure: Exception) -> None:
-    _log.error("%s failed", task, exc_info=failure)

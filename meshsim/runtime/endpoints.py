@@ -17,6 +17,7 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints_plan import MANAGED_BY_LABEL, MANAGER, endpoints_of, has_endpoints, slices_of
+from meshsim.runtime.tasks import log_failure
 
 _log: Final = logging.getLogger(__name__)
 _RETRY_S: Final = 0.05
@@ -60,7 +61,7 @@ class EndpointsController:
         """The Services to look at, and the lag of what changed."""
         self._any_stale = asyncio.Event()
         self._late: dict[Key, deque[Decision]] = {}
-        self._tasks = TaskOwner(_report_failure)
+        self._tasks = TaskOwner(log_failure)
         caches.services.on_change(lambda change: self._mark((change.key,), "selector", "endpoints"))
         caches.pods.on_change(self._follow_pod)
         caches.slices.on_change(self._follow_slice)
@@ -220,7 +221,3 @@ def _content(obj: Object) -> Object:
     """What of an object the plan decides."""
     decided = {name: value for name, value in obj.items() if name not in ("metadata", "apiVersion", "kind")}
     return {**decided, "labels": obj["metadata"].get("labels") or {}}
-
-
-def _report_failure(task: str, failure: Exception) -> None:
-    _log.error("%s failed", task, exc_info=failure)

@@ -16,6 +16,7 @@ from meshsim.kit.timestamps import to_rfc3339
 from meshsim.runtime.addresses import pod_ip
 from meshsim.runtime.container_worker import ContainerWorker
 from meshsim.runtime.pod_worker import Node, PodWorker
+from meshsim.runtime.tasks import log_failure
 
 _log: Final = logging.getLogger(__name__)
 _REGISTER_AGAIN_S: Final = 0.5
@@ -29,7 +30,7 @@ class Kubelet:
         self._node = node
         self._pods = pods
         self._lives: dict[str, asyncio.Task[None]] = {}
-        self._tasks = TaskOwner(_report_failure)
+        self._tasks = TaskOwner(log_failure)
 
     async def run(self) -> None:
         """Register the node, then run what pods there are and will be, until cancelled."""
@@ -140,7 +141,3 @@ def node_object(name: str, port: int, now: str) -> Object:
             "nodeInfo": {"kubeletVersion": "v1.32.0", "operatingSystem": "linux", "architecture": "amd64"},
         },
     }
-
-
-def _report_failure(task: str, failure: Exception) -> None:
-    _log.error("%s failed", task, exc_info=failure)

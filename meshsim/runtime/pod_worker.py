@@ -24,7 +24,7 @@ from meshsim.runtime.addresses import PORTS_ANNOTATION, listening_port, ports_of
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import ContainerRuntime, Sandbox
 from meshsim.runtime.pod_status import Place, pod_status, state_before
-from meshsim.runtime.waiting import within
+from meshsim.runtime.tasks import log_failure, within
 
 _log: Final = logging.getLogger(__name__)
 _RETRY_S: Final = (0.02, 0.1, 0.5, 1.0)
@@ -80,7 +80,7 @@ class PodWorker:
         """Live until the pod's object is deleted."""
         key = self.pod.metadata.key
         try:
-            async with TaskOwner(_report_failure) as tasks:
+            async with TaskOwner(log_failure) as tasks:
                 tasks.start(self._report_status(), f"status of {key}")
                 for container in self.containers:
                     tasks.start(container.run(), f"container {container.container.name} of {key}")
@@ -174,7 +174,3 @@ def _sandbox(node: Node, pod: Pod, ip: str) -> Sandbox:
         for port in dict.fromkeys(ports)
     }
     return Sandbox(address, {port: number for port, number in listening.items() if port != number})
-
-
-def _report_failure(task: str, failure: Exception) -> None:
-    _log.error("%s failed", task, exc_info=failure)

@@ -24,12 +24,19 @@ def main() -> int:
     parser.add_argument(
         "--stats", action="append", default=[], metavar="URL", help="a proxy's metrics for the dashboard, repeatable"
     )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name that this machine is reached by, repeatable",
+    )
     add_plane_flags(parser)
     flags = parser.parse_args()
 
     async def serve(plane: Plane) -> None:
-        async with api_server(plane.clock, flags.data_dir) as server:
-            dashboard = DashboardServer(server.local, plane.clock, flags.stats)
+        async with api_server(plane.clock, flags.data_dir, allowed_hosts=flags.allowed_host) as server:
+            dashboard = DashboardServer(server.local, plane.clock, flags.stats, flags.allowed_host)
             try:
                 api = await server.listen(flags.host, flags.port)
                 plane.ready({"api": api, "dashboard": await dashboard.listen(flags.host, flags.dashboard_port)})

@@ -1,7 +1,7 @@
 """The API over HTTP: a request in, the registry's verb, an answer out. Every refusal is a Status object."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from aiohttp import web
@@ -36,11 +36,14 @@ class Rest:
     """The API's request handler.
 
     `settled` is awaited between a write and its answer: when it returns, the write is on disk and on its way
-    to every watcher.
+    to every watcher. `allowed_hosts` are further names that this machine is called by.
     """
 
-    def __init__(self, registry: Registry, settled: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, registry: Registry, settled: Callable[[], Awaitable[None]], allowed_hosts: Collection[str] = ()
+    ) -> None:
         self._registry = registry
+        self._allowed_hosts = allowed_hosts
         self._settled = settled
         self._paths = Paths(registry.store.kinds)
         self._nodes = Nodes(registry)
@@ -70,7 +73,7 @@ class Rest:
     async def handle(self, request: web.Request) -> Answer:
         """Answer one request; nothing escapes as anything but a Status."""
         try:
-            _refuse_foreign(request)
+            self._refuse_foreign(request)
             return await self._about.handle(request) or await self._dispatch(request)
         except ApiError as error:
             return _refused(error)
@@ -81,6 +84,12 @@ class Rest:
         except Exception:  # noqa: BLE001 - a request that we fail on must not look like a broken connection
             _log.exception("%s %s failed", request.method, request.path)
             return _refused(ApiError(500, "InternalError", "Internal error occurred; the server's log says more"))
+
+    def _refuse_foreign(self, request: web.Request) -> None:
+        headers = request.headers
+        reason = foreign_reason(headers.get("Host", ""), headers.get("Origin", ""), self._allowed_hosts)
+        if reason:
+            raise refusals.foreign(reason)
 
     async def _dispatch(self, request: web.Request) -> Answer:
         target = self._paths.target(request.path)
@@ -207,12 +216,6 @@ class _Write:
             validation=query.field_validation(request.query),
             warn=self.warnings.append,
         )
-
-
-def _refuse_foreign(request: web.Request) -> None:
-    reason = foreign_reason(request.headers.get("Host", ""), request.headers.get("Origin", ""))
-    if reason:
-        raise refusals.foreign(reason)
 
 
 def _selection(request: web.Request, target: Target) -> Selection:

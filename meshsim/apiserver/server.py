@@ -1,7 +1,7 @@
 """The API server as a whole: what is stored, what is journalled, what listens."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -27,11 +27,13 @@ _SHUTDOWN_S: Final = 1.0
 class ApiServer:
     """What serves one registry over HTTP; made by `api_server`."""
 
-    def __init__(self, clock: Clock, registry: Registry, journal: Journal | None) -> None:
+    def __init__(
+        self, clock: Clock, registry: Registry, journal: Journal | None, allowed_hosts: Collection[str] = ()
+    ) -> None:
         self.registry = registry
         self._clock = clock
         self._journal = journal
-        self._rest = Rest(registry, self._settled)
+        self._rest = Rest(registry, self._settled, allowed_hosts)
         self.local = LocalApi(registry, self._settled)
         """The same API for what runs in this process."""
         self._runner: web.AppRunner | None = None
@@ -66,8 +68,12 @@ class ApiServer:
 
 
 @asynccontextmanager
-async def api_server(clock: Clock, data_dir: Path | None = None) -> AsyncIterator[ApiServer]:
+async def api_server(
+    clock: Clock, data_dir: Path | None = None, *, allowed_hosts: Collection[str] = ()
+) -> AsyncIterator[ApiServer]:
     """An API server, closed at the end; without a data directory it keeps everything in memory.
+
+    Requests by the name of another machine are refused, unless it is one of the allowed hosts.
 
     Raises StartError when the directory cannot be used.
     """
@@ -76,7 +82,7 @@ async def api_server(clock: Clock, data_dir: Path | None = None) -> AsyncIterato
     journal = await asyncio.to_thread(Journal, data_dir) if data_dir is not None else None
     try:
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
-        server = ApiServer(clock, Registry(store, clock.now, draws()), journal)
+        server = ApiServer(clock, Registry(store, clock.now, draws()), journal, allowed_hosts)
         try:
             yield server
         finally:

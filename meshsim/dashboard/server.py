@@ -1,7 +1,7 @@
 """The dashboard's HTTP server: the page, and the stream that keeps it up to date."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from importlib.resources import files
 from typing import Final
@@ -31,9 +31,13 @@ _HEADERS: Final = {
 
 
 class DashboardServer:
-    """Serves the page of one API; `stats` are the addresses of the proxies' metrics."""
+    """Serves the page of one API.
 
-    def __init__(self, api: Api, clock: Clock, stats: Iterable[str] = ()) -> None:
+    `stats` are the addresses of the proxies' metrics, `allowed_hosts` further names that this machine is called by.
+    """
+
+    def __init__(self, api: Api, clock: Clock, stats: Iterable[str] = (), allowed_hosts: Collection[str] = ()) -> None:
+        self._allowed_hosts = allowed_hosts
         self._live = Live(api, clock, Traffic(stats, LoopClock()))
         self._files: dict[str, tuple[bytes, str]] = {}
         self._runner: web.AppRunner | None = None
@@ -41,7 +45,7 @@ class DashboardServer:
     async def listen(self, host: str, port: int) -> str:
         """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
         self._files = await asyncio.to_thread(_read_page)
-        app = web.Application(middlewares=[_refuse_foreign])
+        app = web.Application(middlewares=[self._refuse_foreign])
         app.router.add_get("/live", self._stream)
         app.router.add_get("/healthz", _healthy)
         app.router.add_get("/{path:.*}", self._page)
@@ -58,6 +62,16 @@ class DashboardServer:
         """Close every page's stream and stop."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @web.middleware
+    async def _refuse_foreign(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        headers = request.headers
+        reason = foreign_reason(headers.get("Host", ""), headers.get("Origin", ""), self._allowed_hosts)
+        if reason:
+            raise web.HTTPForbidden(text=f"{reason}\n")
+        return await handler(request)
 
     async def _page(self, request: web.Request) -> web.Response:
         found = self._files.get(request.match_info["path"])
@@ -78,16 +92,6 @@ class DashboardServer:
 def _read_page() -> dict[str, tuple[bytes, str]]:
     static = files("meshsim.dashboard").joinpath("static")
     return {path: (static.joinpath(name).read_bytes(), content_type) for path, (name, content_type) in _PAGE.items()}
-
-
-@web.middleware
-async def _refuse_foreign(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    reason = foreign_reason(request.headers.get("Host", ""), request.headers.get("Origin", ""))
-    if reason:
-        raise web.HTTPForbidden(text=f"{reason}\n")
-    return await handler(request)
 
 
 async def _healthy(_request: web.Request) -> web.Response:

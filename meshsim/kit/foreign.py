@@ -5,6 +5,7 @@ the names that come with a request.
 """
 
 import re
+from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,14 +13,15 @@ from urllib.parse import urlsplit
 _BARE_NAME: Final = re.compile(r"[A-Za-z0-9][-_A-Za-z0-9]*")
 
 
-def foreign_reason(host: str, origin: str) -> str:
+def foreign_reason(host: str, origin: str, allowed: Collection[str] = ()) -> str:
     """Why a request with these Host and Origin headers is not for us; empty when it may be.
 
     A name with a dot is refused as a host: it may be anybody's, made to point here (DNS rebinding). Addresses,
-    localhost and names without a dot, as containers have, are ours. A page may only ask where it came from.
+    localhost, names without a dot, as containers have, and `allowed` names are ours. A page may only ask where it
+    came from.
     """
     name = _name_of(host)
-    if host and not _is_ours(name):
+    if host and name not in allowed and not _is_ours(name):
         return f'the host "{name}" is not a name of this machine'
     if origin and urlsplit(origin).netloc.lower() != host.lower():
         return f"the page at {origin} may not send requests here"

@@ -15,6 +15,11 @@ def test_a_name_that_may_be_anybodys_is_refused(host: str) -> None:
     assert "is not a name of this machine" in foreign_reason(host, "")
 
 
+def test_a_name_may_be_allowed() -> None:
+    assert foreign_reason("lab.example:6443", "", ["lab.example"]) == ""
+    assert foreign_reason("other.example:6443", "", ["lab.example"]) != ""
+
+
 def test_a_page_may_ask_where_it_came_from_and_nowhere_else() -> None:
     assert foreign_reason("127.0.0.1:3100", "http://127.0.0.1:3100") == ""
     assert foreign_reason("127.0.0.1:6443", "http://127.0.0.1:3100") != ""

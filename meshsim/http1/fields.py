@@ -164,7 +164,7 @@ _MEMO_SECTION_BYTES: Final = 2048
 
 
 class FieldsMemo(Generic[F]):
-    """Reads header sections, remembering the most of the last few hundred: at most a megabyte."""
+    """Reads header sections, remembering the last few hundred: a few megabytes at most."""
 
     __slots__ = ("_known", "_read")
 

@@ -61,7 +61,8 @@ class Topology:
         apiserver = (*self._port("api"), *self._port("dashboard", "--dashboard-port"), *stats, *data)
         stats_and_admin = (*self._port("admin", "--admin-port"), *self._port("stats", "--stats-port"))
         proxy = (*client, *self._port("traffic"), *stats_and_admin, *seed, "--drain-timeout", _PROXY_DRAIN)
-        controller = [self._process("controller", "controller", (*client, *self._port("controller")))]
+        measured = ("--prometheus", self.url("stats"))
+        controller = [self._process("controller", "controller", (*client, *self._port("controller"), *measured))]
         return [
             self._process("apiserver", "meshsim.apiserver", apiserver),
             *(controller if self.has_controller else ()),

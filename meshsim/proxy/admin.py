@@ -9,6 +9,7 @@ from aiohttp import web
 from meshsim import __version__
 from meshsim.proxy.config_dump import config_dump
 from meshsim.proxy.engine import Engine
+from meshsim.proxy.queries import Queries
 from meshsim.proxy.stats import clusters_text, prometheus
 from meshsim.telemetry.exposition import CONTENT_TYPE
 
@@ -66,9 +67,10 @@ class Admin:
         )
         return app
 
-    def stats_app(self) -> web.Application:
+    def stats_app(self, queries: Queries) -> web.Application:
         """Port 15020."""
         app = web.Application()
+        app.add_routes(queries.routes())
         app.add_routes(
             [
                 web.get("/stats/prometheus", self._stats),

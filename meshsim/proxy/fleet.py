@@ -22,14 +22,18 @@ from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.proxy.configuration import warn
 from meshsim.proxy.pages import Address, cannot_listen, serve_pages
+from meshsim.proxy.queries import Queries
 from meshsim.proxy.server import ProxyOptions
 from meshsim.proxy.stats import merged_clusters
 from meshsim.telemetry.exposition import CONTENT_TYPE, merged
+from meshsim.telemetry.promql.history import History
 
 _RESPAWN_S: Final = 0.1
 _KILL_AFTER_DRAIN_S: Final = 2.0
 _BACKLOG: Final = 1024
 _PAGE_TIMEOUT_S: Final = 5.0
+_SAMPLE_EVERY_S: Final = 5.0
+"""Less often than a single proxy: every worker writes its metrics out for it."""
 
 
 class Fleet:
@@ -58,7 +62,9 @@ class Fleet:
             await self._ready_or_ended(keepers)
             pages = FleetPages(self._workers, session, self._plane.stopping.set)
             admin = await serve_pages(stack, pages.admin_app(), options.admin, "admin")
-            stats = await serve_pages(stack, pages.stats_app(), options.stats, "stats")
+            queries = Queries(pages.sample, _SAMPLE_EVERY_S)
+            tasks.start(queries.run(), "history of metrics")
+            stats = await serve_pages(stack, pages.stats_app(queries), options.stats, "stats")
             self._plane.ready({**_told_addresses(options, sockets), "admin": admin, "stats": stats})
             await self._plane.stopping.wait()
             await self._stop()
@@ -202,9 +208,10 @@ class FleetPages:
         )
         return app
 
-    def stats_app(self) -> web.Application:
+    def stats_app(self, queries: Queries) -> web.Application:
         """Port 15020."""
         app = web.Application()
+        app.add_routes(queries.routes())
         app.add_routes(
             [
                 web.get("/stats/prometheus", self._stats),
@@ -242,9 +249,15 @@ class FleetPages:
         worst = max(answers, default=(503, "PRE_INITIALIZING\n"))
         return web.Response(text=worst[1], status=worst[0])
 
+    async def sample(self, history: History) -> None:
+        """Add the workers' counters to a history, added up."""
+        history.add_text(await self._merged_stats())
+
+    async def _merged_stats(self) -> str:
+        return merged([text for _, text in await self._each("GET", "/stats/prometheus")])
+
     async def _stats(self, _: web.Request) -> web.Response:
-        texts = [text for _, text in await self._each("GET", "/stats/prometheus")]
-        return web.Response(body=merged(texts).encode(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=(await self._merged_stats()).encode(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _clusters(self, _: web.Request) -> web.Response:
         return web.Response(text=merged_clusters([text for _, text in await self._each("GET", "/clusters")]))

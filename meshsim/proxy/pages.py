@@ -20,10 +20,10 @@ class Address:
 
 async def serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, address: Address, name: str) -> str:
     """Serve until the stack closes; returns `host:port`. Raises StartError for a busy port."""
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, address.host, address.port, shutdown_timeout=_SHUTDOWN_S)
+    site = web.TCPSite(runner, address.host, address.port)
     try:
         await site.start()
     except OSError as error:

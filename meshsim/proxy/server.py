@@ -20,11 +20,13 @@ from meshsim.proxy.downstream import Downstream
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.log_writer import LogWriter
 from meshsim.proxy.pages import Address, cannot_listen, serve_pages
+from meshsim.proxy.queries import EngineSampler, Queries
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.sources import ApiSource, FileSource
 from meshsim.telemetry.accesslog import json_line, text_line
 
 _BACKLOG: Final = 1024
+_SAMPLE_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class ProxyServer:
             listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
             admin = Admin(engine, listeners, lambda: _stop_listening(servers, engine), self._plane.stopping.set)
             admin_address = await serve_pages(stack, admin.admin_app(), options.admin, "admin")
-            stats_address = await serve_pages(stack, admin.stats_app(), options.stats, "stats")
+            queries = Queries(EngineSampler(engine), _SAMPLE_EVERY_S)
+            stats_address = await serve_pages(stack, admin.stats_app(queries), options.stats, "stats")
+            tasks.start(queries.run(), "history of metrics")
             tasks.start(engine.sweep(), "sweep")
             tasks.start(publisher.resolve_again(), "resolve again")
             tasks.start(_live_once(configured, admin), "become live")

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from meshsim.mesh.clusters import ServiceName
@@ -17,6 +18,14 @@ NO_WORKLOAD: Final = Workload()
 NO_SERVICE: Final = ServiceName(UNKNOWN, UNKNOWN, UNKNOWN)
 
 _COUNT: Final = len(BUCKETS) + 1
+_REQUESTS: Final = "istio_requests_total"
+_HISTOGRAMS: Final = (
+    ("istio_request_duration_milliseconds", "durations", "duration_ms"),
+    ("istio_request_bytes", "request_sizes", "request_bytes"),
+    ("istio_response_bytes", "response_sizes", "response_bytes"),
+)
+_UPPER: Final = (*(f"{bound:g}" if bound < 1 else f"{bound:d}" for bound in BUCKETS), "+Inf")
+"""The bounds as labels."""
 
 
 class SeriesKey(NamedTuple):
@@ -83,29 +92,47 @@ class RequestMetrics:
             series = self._series[key] = Series()
         return series
 
+    def __iter__(self) -> Iterator[tuple[SeriesKey, Series]]:
+        return iter(self._series.items())
+
     def samples(self) -> Iterator[Sample]:
         """The metrics as they are now."""
         labelled = [
             (_labels(key, reporter), series) for key, series in self._series.items() for reporter in key.reporters
         ]
-        yield Sample.family("istio_requests_total", "counter")
+        yield Sample.family(_REQUESTS, "counter")
         for labels, series in labelled:
-            yield sample("istio_requests_total", labels, series.count)
-        for name, counts_of, total_of in (
-            ("istio_request_duration_milliseconds", "durations", "duration_ms"),
-            ("istio_request_bytes", "request_sizes", "request_bytes"),
-            ("istio_response_bytes", "response_sizes", "response_bytes"),
-        ):
+            yield sample(_REQUESTS, labels, series.count)
+        for name, counts_of, total_of in _HISTOGRAMS:
             yield Sample.family(name, "histogram")
             for labels, series in labelled:
                 yield from _histogram(name, labels, getattr(series, counts_of), getattr(series, total_of))
 
 
+def names_of(key: SeriesKey, reporter: str) -> Iterator[dict[str, str]]:
+    """The labels of every number that a series shows, the metric's name as `__name__`."""
+    labels = {label: value for label, value in _labels(key, reporter) if value}
+    yield {"__name__": _REQUESTS, **labels}
+    for name, _, _ in _HISTOGRAMS:
+        for upper in _UPPER:
+            yield {"__name__": f"{name}_bucket", **labels, "le": upper}
+        for part in ("sum", "count"):
+            yield {"__name__": f"{name}_{part}", **labels}
+
+
+def numbers_of(series: Series) -> list[float]:
+    """Every number that a series shows, in the order of `names_of`."""
+    numbers: list[float] = [series.count]
+    for _, counts_of, total_of in _HISTOGRAMS:
+        reached = list(accumulate(getattr(series, counts_of)))
+        numbers += (*reached, getattr(series, total_of), reached[-1])
+    return numbers
+
+
 def _histogram(name: str, labels: tuple[tuple[str, str], ...], counts: Iterable[int], total: float) -> Iterator[Sample]:
     reached = 0
-    for bound, count in zip((*BUCKETS, None), counts, strict=True):
+    for upper, count in zip(_UPPER, counts, strict=True):
         reached += count
-        upper = "+Inf" if bound is None else f"{bound:g}" if bound < 1 else f"{bound:d}"
         yield sample(f"{name}_bucket", (*labels, ("le", upper)), reached)
     yield sample(f"{name}_sum", labels, total)
     yield sample(f"{name}_count", labels, reached)

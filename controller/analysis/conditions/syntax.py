@@ -3,10 +3,7 @@
 import re
 from functools import cache
 from pathlib import Path as File
-from typing import Any, Final
-
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from typing import TYPE_CHECKING, Any, Final
 
 from controller.analysis.conditions.errors import ConditionError
 from controller.analysis.conditions.nodes import (
@@ -31,6 +28,9 @@ from controller.analysis.conditions.nodes import (
 from controller.analysis.conditions.precedence import Infix, Operand, Part, Pipe, tree_of
 from meshsim.api.validate.gotext import quote
 
+if TYPE_CHECKING:
+    from lark import Lark, Token
+
 _GRAMMAR: Final = File(__file__).with_name("expression.lark").read_text(encoding="utf-8")
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "nil": None}
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
@@ -43,25 +43,32 @@ def parse(text: str) -> Node:
     if len(text) > _MOST_CHARACTERS:
         raise ConditionError("the expression is too long")
     try:
-        return _sequence(_parser().parse(text).children[0])
-    except UnexpectedInput as error:
-        raise ConditionError(_complaint(error)) from None
+        return _sequence(_tree(text).children[0])
     except RecursionError:
         raise ConditionError("the expression is nested too deeply") from None
 
 
 @cache
-def _parser() -> Lark:
+def _parser() -> "Lark":
+    # Most clusters judge nothing: what reads conditions is loaded with the first.
+    from lark import Lark  # noqa: PLC0415
+
     return Lark(_GRAMMAR, parser="lalr", maybe_placeholders=False)
 
 
-def _complaint(error: UnexpectedInput) -> str:
-    if isinstance(error, UnexpectedToken):
+def _tree(text: str) -> Any:
+    from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken  # noqa: PLC0415
+
+    try:
+        return _parser().parse(text)
+    except UnexpectedToken as error:
         token = error.token
-        return "unexpected token EOF" if token.type == "$END" else f"unexpected token {quote(str(token))}"
-    if isinstance(error, UnexpectedCharacters):
-        return f"unrecognized character: {quote(error.char)}"
-    return "unexpected end of expression"
+        complaint = "unexpected token EOF" if token.type == "$END" else f"unexpected token {quote(str(token))}"
+    except UnexpectedCharacters as error:
+        complaint = f"unrecognized character: {quote(error.char)}"
+    except UnexpectedInput:
+        complaint = "unexpected end of expression"
+    raise ConditionError(complaint)
 
 
 def _sequence(tree: Any) -> Node:
@@ -133,7 +140,7 @@ def _atom(tree: Any) -> Node:  # noqa: PLR0911 - a line a rule of the grammar
 
 def _step(tree: Any) -> Step:
     children: list[Any] = tree.children
-    is_optional = any(isinstance(child, Token) and child.type == "OPTIONAL" for child in children)
+    is_optional = any(getattr(child, "type", "") == "OPTIONAL" for child in children)
     match tree.data:
         case "member":
             return Member(str(children[1].children[0]), is_optional)
@@ -142,15 +149,15 @@ def _step(tree: Any) -> Step:
         case "index":
             return Index(_node(children[-1]), is_optional)
         case _:
-            bounds = {str(child.data): _node(child.children[0]) for child in children if isinstance(child, Tree)}
+            bounds = {str(child.data): _node(child.children[0]) for child in children}
             return Slice(bounds.get("lower"), bounds.get("upper"))
 
 
-def _key(token: Token) -> str:
+def _key(token: "Token") -> str:
     return _text(token) if token.type == "STRING" else str(token)
 
 
-def _number(token: Token) -> int | float:
+def _number(token: "Token") -> int | float:
     text = token.replace("_", "").lower()
     if text.startswith(("0x", "0o", "0b")):
         number: int | float = int(text, 0)
@@ -163,7 +170,7 @@ def _number(token: Token) -> int | float:
     return number
 
 
-def _text(token: Token) -> str:
+def _text(token: "Token") -> str:
     if token.type == "RAW_STRING":
         return token[1:-1]
     return _ESCAPE.sub(_unescaped, token[1:-1])

@@ -13,7 +13,7 @@ from meshsim.api.analysis import Metric
 from meshsim.api.decode import FieldError, Object, Wire, decode, write_json
 from meshsim.api.validate.gotext import GoDurationError, nanoseconds
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.telemetry.promql.http_api import number_text
+from meshsim.telemetry.promql.values import number_text
 
 _DEFAULT_ADDRESS: Final = "https://api.datadoghq.com"
 _DEFAULT_INTERVAL: Final = "5m"

@@ -13,7 +13,7 @@ from controller.analysis.providers.provider import ProviderError, Reading, list_
 from meshsim.api.analysis import Metric
 from meshsim.api.decode import FieldError, Object, Wire, decode
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.telemetry.promql.http_api import number_text
+from meshsim.telemetry.promql.values import number_text
 
 _DEFAULT_TIMEOUT_S: Final = 30
 

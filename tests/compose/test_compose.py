@@ -60,5 +60,16 @@ def test_a_new_image_is_rolled_out_while_every_request_is_answered(mesh: Compose
 
     assert {answer.status for answer in answers} == {200}
     assert {answer.version for answer in answers} == {"v1", "v2"}
-    assert {mesh.ask().version for _ in range(20)} == {"v2"}
+    assert {mesh.ask().version for _ in range(5)} == {"v2"}
     assert "Healthy" in mesh.meshsim("get", "rollout", "my-app")
+
+
+def test_a_restarted_node_leaves_the_proxy_unhealthy_until_it_is_restarted_too(mesh: Composed) -> None:
+    def health() -> str:
+        return str(mesh.inspect("proxy")["State"]["Health"]["Status"])
+
+    mesh.compose("restart", "node")
+    eventually_blocking(lambda: health() == "unhealthy", within_s=120)
+    mesh.compose("restart", "proxy")
+    eventually_blocking(lambda: health() == "healthy", within_s=60)
+    eventually_blocking(lambda: mesh.ask() == Answer(200, "v2"), within_s=60, ignoring=(OSError,))

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,13 +66,9 @@ class Composed:
         found: list[dict[str, Any]] = json.loads(run.stdout)
         return found[0]
 
-    @cached_property
-    def _published(self) -> str:
-        return self.compose("port", "node", "15001").strip()
-
     def ask(self) -> Answer:
-        """One request for my-app through the published port."""
-        connection = http.client.HTTPConnection(self._published, timeout=5)
+        """One request for my-app through the published port, which may be another after a restart."""
+        connection = http.client.HTTPConnection(self.compose("port", "node", "15001").strip(), timeout=5)
         try:
             connection.request("GET", "/", headers={"Host": "my-app"})
             reply = connection.getresponse()

@@ -16,6 +16,7 @@ from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import has_aliases
 from meshsim.runtime.endpoints import Caches, EndpointsController
+from meshsim.runtime.events import PodEvents
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
@@ -67,13 +68,17 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
     ):
         host, port = await server.listen(flags.host, flags.port)
         caches = Caches(*(Informer(api, kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, ENDPOINTS)))
-        node = Node(flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, port, has_aliases(), drain_s)
+        events = PodEvents(api, plane.clock, flags.name)
+        node = Node(
+            flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, events, port, has_aliases(), drain_s
+        )
         kubelet = Kubelet(node, caches.pods)
         controller = EndpointsController(api, caches, plane.clock, lags)
         replica_sets = Informer(api, REPLICA_SET)
         server.show(kubelet, replica_sets)
         for informer in (*caches.all(), replica_sets):
             tasks.start(informer.run(), f"informer {informer.kind}")
+        tasks.start(events.run(), "pod events")
         tasks.start(kubelet.run(), "kubelet")
         tasks.start(controller.run(), "endpoints controller")
         plane.ready({"node": f"{host}:{port}"})

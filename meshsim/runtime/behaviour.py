@@ -26,13 +26,13 @@ from meshsim.kit.quantities import parse_quantity
 from meshsim.kit.shares import parse_share
 from meshsim.runtime.capacity import NO_LIMITS, Limits
 
-T = TypeVar("T")
+P = TypeVar("P")
+D = TypeVar("D")
 
 PREFIX: Final = "meshsim.dev/"
 _P99_OF_NORMAL: Final = 2.3263478740408408
 """The 99th percentile of the standard normal distribution."""
 _TINY: Final = 1e-12
-_IDLE_MEMORY_BYTES: Final = 24 * 1024 * 1024
 
 
 class BehaviourError(ValueError):
@@ -53,7 +53,8 @@ class Behaviour:
     warm_up_s: float = 0.0
     warm_up_requests: float = 0.0
     warm_up_slowdown: float = 5.0
-    memory_bytes: float = _IDLE_MEMORY_BYTES
+    memory_bytes: float | None = None
+    """Without any request; None: what a small program uses, and less than it may."""
     memory_per_request_bytes: float = 0.0
     crash_after: float = math.inf
     healthy: bool = True
@@ -116,7 +117,7 @@ def behaviour_of(annotations: Mapping[str, str]) -> Behaviour:
         warm_up_s=read("warm-up-time", parse_duration, 0.0),
         warm_up_requests=read("warm-up-requests", _not_negative, 0.0),
         warm_up_slowdown=read("warm-up-slowdown", _at_least_one, 5.0),
-        memory_bytes=read("memory", parse_quantity, float(_IDLE_MEMORY_BYTES)),
+        memory_bytes=read("memory", parse_quantity, None),
         memory_per_request_bytes=read("memory-per-request", parse_quantity, 0.0),
         crash_after=read("crash-after", _at_least_one, math.inf),
         healthy=read("healthy", _truth, True),
@@ -131,7 +132,7 @@ class _Reader:
     def __init__(self, annotations: Mapping[str, str]) -> None:
         self._annotations = annotations
 
-    def __call__(self, name: str, parse: Callable[[str], T], default: T) -> T:
+    def __call__(self, name: str, parse: Callable[[str], P], default: D) -> P | D:
         text = self._annotations.get(PREFIX + name)
         if text is None:
             return default

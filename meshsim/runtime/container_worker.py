@@ -13,6 +13,7 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.containers import KILLED, ContainerRuntime, Exit, RunningContainer, Sandbox, StartRefusedError
+from meshsim.runtime.events import PodEvent
 from meshsim.runtime.hooks import run_hook
 from meshsim.runtime.pod_status import ContainerState, Terminated
 from meshsim.runtime.probes import Probed, Verdict, attempt
@@ -35,6 +36,8 @@ class Surroundings:
     pod: Callable[[], Pod]
     changed: Callable[[], None]
     """Told when the state is another."""
+    tell: Callable[[PodEvent], None]
+    """Told what people want to know."""
 
 
 class ContainerWorker:
@@ -116,7 +119,9 @@ class ContainerWorker:
             except StartRefusedError as refusal:
                 reason, message = refusal.reason, refusal.message
             if (self.state.waiting_reason, self.state.waiting_message) != (reason, message):
-                self._note(replace(self.state, waiting_reason=reason, waiting_message=message))
+                self._warn("Failed", f"Error: {message}")
+                state = ContainerState(restarts=self.state.restarts, last=self.state.last)
+                self._note(replace(state, waiting_reason=reason, waiting_message=message))
             await within(self._around.clock, _REFUSED_AGAIN_S, self._pod_changed.wait())
 
     async def _supervise(self, running: RunningContainer, started_at: float | None) -> Terminated:
@@ -128,6 +133,8 @@ class ContainerWorker:
             unhealthy = tasks.start(self._watch_health(running, since, tasks), f"health of {self.container.name}")
             await asyncio.wait((exited, unhealthy), return_when=asyncio.FIRST_COMPLETED)
         if not exited.done() or exited.cancelled():
+            message = f"Container {self.container.name} failed liveness probe, will be restarted"
+            self._around.tell(PodEvent("Normal", "Killing", message, self.container.name))
             await within(clock, self._around.pod().spec.termination_grace_period_seconds, running.stop())
             running.kill()
         ended = Terminated(await running.wait(), since, clock.now(), self.state.restarts)
@@ -149,6 +156,15 @@ class ContainerWorker:
             tasks.start(self._probe_readiness(self.container.readiness_probe, probed), "readiness")
         await self._until_dead(self.container.liveness_probe, probed)
 
+    async def _passes(self, name: str, probe: Probe, probed: Probed) -> bool:
+        problem = await attempt(probe, probed)
+        if problem:
+            self._warn("Unhealthy", f"{name} probe failed: {problem}")
+        return not problem
+
+    def _warn(self, reason: str, message: str) -> None:
+        self._around.tell(PodEvent("Warning", reason, message, self.container.name))
+
     def _probed(self, running: RunningContainer) -> Probed:
         return Probed(self.container, self._around.sandbox, running)
 
@@ -157,7 +173,7 @@ class ContainerWorker:
         await self._around.clock.sleep(probe.initial_delay_seconds)
         verdict = Verdict()
         while not verdict.passing:
-            verdict = verdict.after(await attempt(probe, probed), probe)
+            verdict = verdict.after(await self._passes("Startup", probe, probed), probe)
             if verdict.failures >= probe.failure_threshold:
                 return False
             if not verdict.passing:
@@ -168,7 +184,7 @@ class ContainerWorker:
         verdict = Verdict(passing=self.state.ready)
         await self._around.clock.sleep(probe.initial_delay_seconds)
         while True:
-            verdict = verdict.after(await attempt(probe, probed), probe)
+            verdict = verdict.after(await self._passes("Readiness", probe, probed), probe)
             if verdict.passing != self.state.ready:
                 await self._around.clock.sleep(self._around.lags["readiness"])
                 self._note(replace(self.state, ready=verdict.passing))
@@ -182,17 +198,16 @@ class ContainerWorker:
         await self._around.clock.sleep(probe.initial_delay_seconds)
         verdict = Verdict(passing=True)
         while verdict.passing:
-            verdict = verdict.after(await attempt(probe, probed), probe)
+            verdict = verdict.after(await self._passes("Liveness", probe, probed), probe)
             await self._around.clock.sleep(max(probe.period_seconds, 1) if verdict.passing else 0)
 
     async def _wait_to_restart(self, ended: Terminated) -> None:
         wait_s = self._backoff.after(ended.finished_at - ended.started_at)
         if wait_s > 0.0:
             metadata = self._around.pod().metadata
-            message = (
-                f"back-off {_minutes_and_seconds(wait_s)} restarting failed container={self.container.name} "
-                f"pod={metadata.name}_{metadata.namespace}({metadata.uid})"
-            )
+            name, pod = self.container.name, f"{metadata.name}_{metadata.namespace}({metadata.uid})"
+            self._warn("BackOff", f"Back-off restarting failed container {name} in pod {pod}")
+            message = f"back-off {_minutes_and_seconds(wait_s)} restarting failed container={name} pod={pod}"
             self._note(
                 replace(
                     self.state,

@@ -62,7 +62,7 @@ class EndpointsController:
         self._any_stale = asyncio.Event()
         self._late: dict[Key, deque[Decision]] = {}
         self._tasks = TaskOwner(log_failure)
-        caches.services.on_change(lambda change: self._mark((change.key,), "selector", "endpoints"))
+        caches.services.on_change(self._follow_service)
         caches.pods.on_change(self._follow_pod)
         caches.slices.on_change(self._follow_slice)
         caches.endpoints.on_change(lambda change: self._mark((change.key,), "endpoints"))
@@ -89,6 +89,11 @@ class EndpointsController:
             self._stale[key] = max(lag_s, self._stale.get(key, 0.0))
         if self._stale:
             self._any_stale.set()
+
+    def _follow_service(self, change: Change) -> None:
+        self._mark((change.key,), "selector", "endpoints")
+        # Before all that waits: a switch moves every request of the Service, a pod only its own.
+        self._stale = {change.key: self._stale[change.key], **self._stale}
 
     def _follow_pod(self, change: Change) -> None:
         for pod in (change.old, change.new):

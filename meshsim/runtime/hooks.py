@@ -25,7 +25,7 @@ async def run_hook(name: str, probed: Probed, clock: Clock) -> bool:
         return True
     asked = {kind: handler[kind] for kind in ("exec", "httpGet", "tcpSocket") if kind in handler}
     try:
-        return await attempt(decode(Probe, {**asked, "timeoutSeconds": _HOOK_TIMEOUT_S}), probed)
+        return not await attempt(decode(Probe, {**asked, "timeoutSeconds": _HOOK_TIMEOUT_S}), probed)
     except FieldError:
         return False
 

@@ -23,6 +23,7 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import PORTS_ANNOTATION, listening_port, ports_of, ports_to_text
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import ContainerRuntime, Sandbox
+from meshsim.runtime.events import PodEvents
 from meshsim.runtime.pod_status import Place, pod_status, state_before
 from meshsim.runtime.tasks import log_failure, within
 
@@ -42,6 +43,7 @@ class Node:
     learn: Callable[[Object], None]
     """Told every pod that a write returned."""
     lags: Lags
+    events: PodEvents
     port: int = 10250
     """Where the node itself serves."""
     has_aliases: bool = True
@@ -59,7 +61,15 @@ class PodWorker:
         self._node = node
         self._unreported = asyncio.Event()
         self._told_to_end = asyncio.Event()
-        around = Surroundings(node.clock, node.runtime, node.lags, self.sandbox, lambda: self.pod, self._unreported.set)
+        around = Surroundings(
+            clock=node.clock,
+            runtime=node.runtime,
+            lags=node.lags,
+            sandbox=self.sandbox,
+            pod=lambda: self.pod,
+            changed=self._unreported.set,
+            tell=lambda event: node.events.record(self.pod, event),
+        )
         self.containers = [
             ContainerWorker(container, state_before(self.pod, container), around)
             for container in self.pod.spec.containers

@@ -44,33 +44,39 @@ class Probed:
     running: RunningContainer
 
 
-async def attempt(probe: Probe, probed: Probed) -> bool:
-    """Probe once."""
+async def attempt(probe: Probe, probed: Probed) -> str:
+    """Probe once; returns why it failed, nothing when it passed."""
     try:
         async with asyncio.timeout(max(probe.timeout_seconds, 1)):
             if probe.exec is not None:
-                return await probed.running.execute([str(word) for word in probe.exec.get("command") or ()]) == 0
+                code = await probed.running.execute([str(word) for word in probe.exec.get("command") or ()])
+                return f"command ended with {code}" if code else ""
             return await _attempt(probe, probed)
-    except (OSError, TimeoutError, LookupError, ValueError, OverflowError):
-        return False
+    except TimeoutError:
+        return "no answer in time"
+    except (OSError, LookupError, ValueError, OverflowError) as error:
+        return str(error)
 
 
-async def _attempt(probe: Probe, probed: Probed) -> bool:
+async def _attempt(probe: Probe, probed: Probed) -> str:
     target = probe.http_get or probe.tcp_socket
     if target is None:
-        return True
+        return ""
     number = port_number(target.port, probed.container)
     reader, writer = await asyncio.open_connection(probed.sandbox.ip, probed.sandbox.port(number))
     try:
         if not isinstance(target, HttpGet):
-            return True
+            return ""
         path = quote("/" + target.path.removeprefix("/"), safe=_SAFE)
         writer.write(
             f"GET {path} HTTP/1.1\r\nhost: {probed.sandbox.ip}:{number}\r\nuser-agent: kube-probe/1.32\r\n"
             "accept: */*\r\nconnection: close\r\n\r\n".encode()
         )
         status = _STATUS_LINE.match(await reader.readline())
-        return status is not None and 200 <= int(status[1]) < 400
+        if status is None:
+            return "the answer is no HTTP"
+        passed = 200 <= int(status[1]) < 400
+        return "" if passed else f"HTTP probe failed with statuscode: {int(status[1])}"
     finally:
         writer.close()
 

@@ -27,6 +27,7 @@ from meshsim.runtime.log import ContainerLog
 _log: Final = logging.getLogger(__name__)
 _HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz", b"/livez"))
 _NO_SUCH_IMAGE: Final = re.compile(r"does-?not-?exist|non-?exist|:error$|^error$|no-such")
+_IDLE_MEMORY_BYTES: Final = 24 * 1024 * 1024
 _BACKLOG: Final = 1024
 
 
@@ -217,7 +218,10 @@ class SimulatedContainer:
         return behaviour.status(self._draw), delay_s
 
     def _memory_bytes(self) -> float:
-        return self.behaviour.memory_bytes + self.behaviour.memory_per_request_bytes * self.requests
+        idle = self.behaviour.memory_bytes
+        if idle is None:
+            idle = min(_IDLE_MEMORY_BYTES, self._memory_limit_bytes / 2)
+        return idle + self.behaviour.memory_per_request_bytes * self.requests
 
     def _head(self, status: int) -> bytes:
         try:

@@ -11,6 +11,7 @@ from meshsim.kit.clock import VirtualClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import Caches, EndpointsController
+from meshsim.runtime.events import PodEvents
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
@@ -41,13 +42,14 @@ async def running_node(
     slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
     runtimes = Runtimes(clock, seed=1)
     lags = Lags()
-    kubelet = Kubelet(
-        Node("node", api, clock, runtimes, pods.learn, lags, has_aliases=has_aliases, drain_s=drain_s), pods
-    )
+    events = PodEvents(api, clock, "node")
+    node = Node("node", api, clock, runtimes, pods.learn, lags, events, has_aliases=has_aliases, drain_s=drain_s)
+    kubelet = Kubelet(node, pods)
     controller = EndpointsController(api, Caches(services, pods, slices, endpoints), clock, lags)
     async with aclosing(runtimes), TaskOwner() as tasks:
         for informer in (pods, services, slices, endpoints):
             tasks.start(informer.run(), f"informer {informer.kind}")
+        tasks.start(events.run(), "pod events")
         tasks.start(kubelet.run(), "kubelet")
         tasks.start(controller.run(), "endpoints controller")
         yield RunningNode(api, clock, kubelet, lags)

@@ -13,6 +13,7 @@ from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox, StartRefusedError
+from meshsim.runtime.events import PodEvent
 from meshsim.runtime.pod_status import ContainerState
 from tests.kits.containers import ScriptedContainer, ScriptedRuntime
 
@@ -29,7 +30,16 @@ class Life:
         self.runtime = ScriptedRuntime()
         self.lags = Lags()
         sandbox = Sandbox("127.0.0.1", {})
-        around = Surroundings(self.clock, self.runtime, self.lags, sandbox, lambda: self.pod, lambda: None)
+        self.told: list[PodEvent] = []
+        around = Surroundings(
+            clock=self.clock,
+            runtime=self.runtime,
+            lags=self.lags,
+            sandbox=sandbox,
+            pod=lambda: self.pod,
+            changed=lambda: None,
+            tell=self.told.append,
+        )
         self.worker = ContainerWorker(self.pod.spec.containers[0], state or ContainerState(), around)
 
     @property
@@ -212,3 +222,26 @@ async def test_a_verdict_that_lags_is_believed_later() -> None:
         assert (life.state.started, life.state.ready) == (True, False)
         await life.clock.advance(0.2)
         assert life.state.ready
+
+
+async def test_what_goes_wrong_is_told() -> None:
+    life = Life(
+        readinessProbe={"exec": {"command": ["ready"]}, "periodSeconds": 3},
+        livenessProbe={"exec": {"command": ["live"]}, "failureThreshold": 1, "initialDelaySeconds": 5},
+    )
+    life.runtime.answers |= {"ready": 1, "live": 2}
+    life.runtime.refusal = StartRefusedError("ImagePullBackOff", "no such image")
+    async with living(life):
+        await life.clock.advance(1)
+        life.runtime.refusal = None
+        await life.clock.advance(30)
+        life.running.end(3)
+        await life.clock.advance(2)
+    told = {(event.type, event.reason, event.message) for event in life.told}
+    assert told == {
+        ("Warning", "Failed", "Error: no such image"),
+        ("Warning", "Unhealthy", "Readiness probe failed: command ended with 1"),
+        ("Warning", "Unhealthy", "Liveness probe failed: command ended with 2"),
+        ("Normal", "Killing", "Container web failed liveness probe, will be restarted"),
+        ("Warning", "BackOff", "Back-off restarting failed container web in pod a_default(u)"),
+    }

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.lag import Lags
+from meshsim.runtime.events import PodEvents
 from meshsim.runtime.metrics import pod_samples, replica_set_samples
 from meshsim.runtime.pod_worker import Node, PodWorker
 from meshsim.telemetry.exposition import Sample, exposition
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.asyncio
 
 def worker_of(name: str, **container: Any) -> PodWorker:
     clock = VirtualClock()
-    node = Node("node", InProcessApi(clock), clock, ScriptedRuntime(), lambda _: None, Lags())
+    api = InProcessApi(clock)
+    node = Node("node", api, clock, ScriptedRuntime(), lambda _: None, Lags(), PodEvents(api, clock, "node"))
     owner = {"kind": "ReplicaSet", "name": "web", "controller": True}
     obj = pod_object(name, uid=f"u-{name}", creationTimestamp="2026-01-01T00:00:00Z", ownerReferences=[owner])
     obj["metadata"]["labels"]["app.kubernetes.io/name"] = 'we"b'

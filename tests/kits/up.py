@@ -154,12 +154,12 @@ class Calls:
 
 
 @contextmanager
-def callers(running: Mesh, *, count: int = 2, every_s: float = 0.01) -> Iterator[Calls]:
+def callers(running: Mesh, *, count: int = 2, every_s: float = 0.01, host: str = "my-app") -> Iterator[Calls]:
     """Callers that ask over kept connections until the block ends, and note every request that fails."""
     calls, stop, lock = Calls(), threading.Event(), threading.Lock()
 
     def call() -> None:
-        with _Caller(running.addresses["traffic"], "my-app") as caller:
+        with _Caller(running.addresses["traffic"], host) as caller:
             while not stop.is_set():
                 try:
                     answer = caller.ask("/")

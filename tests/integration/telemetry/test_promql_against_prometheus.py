@@ -3,8 +3,6 @@
 import json
 import math
 import random
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ import pytest
 
 from meshsim.telemetry.promql.history import History
 from meshsim.telemetry.promql.http_api import answer_query, answer_query_range
-from tests.kits.eventually import eventually_blocking
+from tests.kits.prometheus import free_port, needs_prometheus, prometheus
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -163,43 +161,17 @@ class Both:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    if not shutil.which("prometheus") or not shutil.which("promtool"):
-        pytest.skip("no real Prometheus to compare with: install Debian's package `prometheus`")
+    needs_prometheus()
     directory = tmp_path_factory.mktemp("prometheus")
-    history = _scraped(directory / "scrapes.txt")
-    data = directory / "data"
+    scrapes, data = directory / "scrapes.txt", directory / "data"
+    history = _scraped(scrapes)
     subprocess.run(
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(directory / "scrapes.txt"), str(data)],
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(scrapes), str(data)],
         check=True,
         capture_output=True,
     )
-    (directory / "prometheus.yml").write_text("{}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            "prometheus",
-            f"--config.file={directory / 'prometheus.yml'}",
-            f"--storage.tsdb.path={data}",
-            "--storage.tsdb.retention.time=100y",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    found = Both(history, f"http://127.0.0.1:{port}")
-
-    def is_ready() -> bool:
-        with urlopen(f"{found.url}/-/ready", timeout=2) as reply:
-            return bool(reply.status == 200)
-
-    try:
-        eventually_blocking(is_ready, within_s=30, ignoring=(OSError,))
-        yield found
-    finally:
-        process.terminate()
-        process.wait(10)
+    with prometheus(directory, free_port()) as url:
+        yield Both(history, url)
 
 
 def _scraped(file: Path) -> History:

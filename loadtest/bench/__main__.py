@@ -69,6 +69,8 @@ def started(peers: Sequence[Peer], directory: Path) -> Iterator[dict[str, tuple[
     """The upstreams and these proxies, each with its port. Raises BenchError."""
     stable_1, stable_2, canary_1, canary_2, *ports = free_ports(4 + len(peers))
     upstreams = {"STABLE_1": stable_1, "STABLE_2": stable_2, "CANARY_1": canary_1, "CANARY_2": canary_2}
+    # nginx reads them as a user of its own.
+    directory.chmod(0o755)
     files = directory / "files"
     files.mkdir()
     (files / "16k").write_bytes(b"x" * 16 * 1024)

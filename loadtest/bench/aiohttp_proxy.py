@@ -28,6 +28,7 @@ def app_of(stable: tuple[int, ...], canary: tuple[int, ...]) -> web.Application:
         url = f"http://127.0.0.1:{port}{request.rel_url}"
         async with request.app[_SESSION].request(request.method, url, headers=headers, data=body) as answer:
             response = web.StreamResponse(status=answer.status, headers=answer.headers)
+            response.headers.pop("Connection", None)
             await response.prepare(request)
             async for piece in answer.content.iter_any():
                 await response.write(piece)

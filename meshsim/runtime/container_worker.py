@@ -78,12 +78,21 @@ class ContainerWorker:
                 return
             await self._wait_to_restart(ended)
 
+    @property
+    def is_running(self) -> bool:
+        """It has started and not ended."""
+        return self.running is not None and self.state.running_since is not None
+
+    def give_up_connections(self) -> None:
+        """It will be ended soon: let clients go elsewhere."""
+        if self.running is not None:
+            self.running.give_up_connections()
+
     async def end(self) -> None:
         """Run the preStop hook, ask it to end and wait until it has: it may take for ever."""
-        if self.running is None or self.state.running_since is None:
-            return
-        await run_hook("preStop", self._probed(self.running), self._around.clock)
-        await self.running.stop()
+        if self.running is not None and self.is_running:
+            await run_hook("preStop", self._probed(self.running), self._around.clock)
+            await self.running.stop()
 
     async def leave(self) -> None:
         """The node itself ends: ask the container to end, and don't wait long."""

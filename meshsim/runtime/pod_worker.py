@@ -108,11 +108,10 @@ class PodWorker:
 
     async def _end(self) -> None:
         """Let clients go elsewhere, then ask the containers to end."""
-        running = [container.running for container in self.containers if container.running is not None]
-        if not running:
+        if not any(container.is_running for container in self.containers):
             return
-        for each in running:
-            each.give_up_connections()
+        for container in self.containers:
+            container.give_up_connections()
         await LoopClock().sleep(self._node.drain_s)
         await asyncio.gather(*(container.end() for container in self.containers))
 

@@ -15,8 +15,8 @@ from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snaps
 from meshsim.mesh.registry import dns_names
 
 STAYS: Final = "the configuration before this change stays in force"
-_QUIET_S: Final = 0.02
-_GATHER_AT_MOST_S: Final = 0.04
+_QUIET_S: Final = 0.03
+_GATHER_AT_MOST_S: Final = 0.045
 _RESOLVE_EVERY_S: Final = 5.0
 
 _TLS_MODES: Final = frozenset(("SIMPLE", "MUTUAL"))

@@ -14,7 +14,6 @@ from tests.kits.processes import REPOSITORY
 from tests.kits.up import Mesh, mesh
 
 EXAMPLES = REPOSITORY / "examples"
-SPEED = 10
 
 
 @dataclass
@@ -32,7 +31,7 @@ def load(up: Mesh, rps: int) -> Iterator[Load]:
     process = subprocess.Popen(
         [
             sys.executable, "-m", "meshsim", "load", "--url", up.addresses["traffic"], "--host", "my-app",
-            "--rps", str(rps), "--duration", "5m", "--seed", "1", "-o", "json",
+            "--rps", str(rps), "--duration", "5m", "--connections", "256", "--seed", "1", "-o", "json",
         ],
         stdout=subprocess.PIPE,
         cwd=REPOSITORY,
@@ -47,15 +46,15 @@ def load(up: Mesh, rps: int) -> Iterator[Load]:
 
 
 @contextmanager
-def healthy(state: Path, example: Path, *flags: str) -> Iterator[Mesh]:
-    with mesh(state, "--speed", str(SPEED), *flags, manifests=[str(example)]) as up:
+def healthy(state: Path, example: Path, speed: int, *flags: str) -> Iterator[Mesh]:
+    with mesh(state, "--speed", str(speed), *flags, manifests=[str(example)]) as up:
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
         eventually_blocking(up.serves, within_s=10)
         yield up
 
 
 def promoted_in_full_at_34_percent(state: Path, argo_version: str) -> Load:
-    with healthy(state, EXAMPLES / "promote-full", "--argo-version", argo_version) as up, load(up, rps=220) as met:
+    with healthy(state, EXAMPLES / "promote-full", 5, "--argo-version", argo_version) as up, load(up, rps=220) as met:
         up.cli("set", "image", "my-app", "my-app=my-app:v2")
         eventually_blocking(lambda: up.is_at("Paused", step=2), within_s=60)
         up.cli("promote", "my-app", "--full")
@@ -65,9 +64,10 @@ def promoted_in_full_at_34_percent(state: Path, argo_version: str) -> Load:
 
 def test_argo_1_1_promotes_in_full_before_the_pods_can_bear_it(tmp_path: Path) -> None:
     met = promoted_in_full_at_34_percent(tmp_path, "1.1")
-    # 220 requests a second meet 3 pods of 50 each; 2 s pass (20 on the clock) until there are 6. Queues take up some.
+    # 220 requests a second meet 3 pods of 50 each; 4 s pass (20 on the clock) until there are 6, and three queues of
+    # 15 take up the first of the 70 that are too many each second.
     assert met.failures.keys() == {"503"}
-    assert 50 <= met.failures["503"] <= 250
+    assert 100 <= met.failures["503"] <= 400
 
 
 def test_argo_1_10_promotes_in_full_as_the_pods_come_up(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_argo_1_10_promotes_in_full_as_the_pods_come_up(tmp_path: Path) -> None:
 
 
 def released_with_late_endpoints(state: Path, example: Path) -> Load:
-    with healthy(state, example, "--lag", "endpoints=3s") as up, load(up, rps=200) as met:
+    with healthy(state, example, 10, "--lag", "endpoints=3s") as up, load(up, rps=200) as met:
         up.cli("set", "image", "my-app", "my-app=my-app:v2")
         eventually_blocking(lambda: up.is_at("Paused"), within_s=60)
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)

@@ -106,8 +106,7 @@ def read_documents(text: str, file: str) -> Iterator[Document]:
     mapping, a key that stands twice, a value that JSON doesn't have, nesting without end or an alias bomb.
     """
     try:
-        _check_depth(text)
-        loader = _Loader(text)
+        loader = _loader_for(text)(text)
         while loader.check_node():
             node = loader.get_node()
             if node is None or node.tag == _NULL_TAG:
@@ -127,6 +126,7 @@ def read_documents(text: str, file: str) -> Iterator[Document]:
 
 _MAX_DEPTH: Final = 100
 _MAX_NODES: Final = 200_000
+_FLOW_COLON: Final = "found unexpected ':'"
 
 
 def _fault(mark: Any, problem: str) -> yaml.MarkedYAMLError:
@@ -138,10 +138,22 @@ def _line_and_column(text: str, position: int) -> str:
     return f"{before.count(chr(10)) + 1}:{position - before.rfind(chr(10))}"
 
 
-def _check_depth(text: str) -> None:
+def _loader_for(text: str) -> "type[_Loader | _FlowLoader]":
+    """Who reads this text: libyaml, or the pure loader where libyaml alone sees no YAML."""
+    try:
+        _check_depth(text, _Loader)
+    except yaml.scanner.ScannerError as error:
+        if error.problem != _FLOW_COLON:
+            raise
+        _check_depth(text, _FlowLoader)
+        return _FlowLoader
+    return _Loader
+
+
+def _check_depth(text: str, loader: "type[_Loader | _FlowLoader]") -> None:
     """Refuse deep nesting before a tree is built: libyaml builds it recursively and would end the process."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MAX_DEPTH:
@@ -230,11 +242,32 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 _NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
-class _Loader(_BaseLoader):
+def _construct_bool(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> bool:
+    word = loader.construct_scalar(node)
+    if word not in _TRUE and word not in _FALSE:
+        raise _fault(node.start_mark, f'"{word}" is neither true nor false')
+    return word in _TRUE
+
+
+def _construct_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
+    word = loader.construct_scalar(node)
+    number = _number(word)
+    if number is None:
+        raise _fault(node.start_mark, f'"{word}" is no number in JSON')
+    return number
+
+
+class _JsonTypes(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
     """YAML as Kubernetes' own library (sigs.k8s.io/yaml) reads it: 1.1's words, but JSON types only and no base 60."""
 
     yaml_constructors: ClassVar[dict[str | None, Any]] = {
-        tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (None, _NULL_TAG, _STR_TAG, _TAG + "seq", _TAG + "map")
+        **{
+            tag: yaml.SafeLoader.yaml_constructors[tag]
+            for tag in (None, _NULL_TAG, _STR_TAG, _TAG + "seq", _TAG + "map")
+        },
+        _BOOL_TAG: _construct_bool,
+        _INT_TAG: _construct_number,
+        _FLOAT_TAG: _construct_number,
     }
 
     def resolve(self, kind: type[yaml.Node], value: str, implicit: Any) -> Any:
@@ -245,6 +278,14 @@ class _Loader(_BaseLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         built = super().construct_mapping(node, deep)
         return {key if isinstance(key, str) else _json_key(key): value for key, value in built.items()}
+
+
+class _Loader(_JsonTypes, _BaseLoader):
+    """What reads nearly everything, in C."""
+
+
+class _FlowLoader(_JsonTypes, yaml.SafeLoader):
+    """For texts with a plain word before `:]`, `:}` or `:,`: a key without a value in YAML, refused by libyaml."""
 
 
 def _tag_of(word: str) -> str:
@@ -271,25 +312,5 @@ def _number(word: str) -> int | float | None:
     return int(number) if number.is_integer() and abs(number) < 2**63 else number
 
 
-def _construct_bool(loader: _Loader, node: yaml.ScalarNode) -> bool:
-    word = loader.construct_scalar(node)
-    if word not in _TRUE and word not in _FALSE:
-        raise _fault(node.start_mark, f'"{word}" is neither true nor false')
-    return word in _TRUE
-
-
-def _construct_number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
-    word = loader.construct_scalar(node)
-    number = _number(word)
-    if number is None:
-        raise _fault(node.start_mark, f'"{word}" is no number in JSON')
-    return number
-
-
 def _json_key(key: object) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
-
-
-_Loader.add_constructor(_BOOL_TAG, _construct_bool)
-_Loader.add_constructor(_INT_TAG, _construct_number)
-_Loader.add_constructor(_FLOAT_TAG, _construct_number)

@@ -121,3 +121,22 @@ def test_a_path_that_the_file_lacks_leads_to_its_nearest_ancestor() -> None:
 def test_a_key_that_overrides_a_merged_one_is_found_where_it_is_written() -> None:
     document = next(read_documents("base: &b {k: 1}\nuse:\n  <<: *b\n  k: 3\n", "app.yaml"))
     assert document.where("use.k") == "app.yaml:4:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: [1.2.3.4, 001:db8::]", {"a": ["1.2.3.4", {"001:db8:": None}]}),
+        ("a: {b:, c: 012}", {"a": {"b": None, "c": 10}}),
+        ("a: {b:}\nc: y", {"a": {"b": None}, "c": True}),
+    ],
+)
+def test_a_word_that_ends_with_a_colon_in_brackets_is_a_key_without_a_value(text: str, value: Object) -> None:
+    assert next(read_documents(text, "app.yaml")).value == value
+
+
+def test_a_document_that_libyaml_refuses_is_as_bounded_and_as_well_placed_as_any() -> None:
+    assert refusal("a: [x:]\nb: [\n").startswith("app.yaml:3:1: ")
+    assert "nested too deeply" in refusal("a: [x:, " + "[" * 200)
+    document = next(read_documents("a: [x:]\nb:\n  c: [1, 2]\n", "app.yaml"))
+    assert document.where("b.c[1]") == "app.yaml:3:10"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshsim.api.decode import Object
@@ -20,6 +20,7 @@ def _object(spec: object) -> Object:
 
 
 @given(first=_SPECS, second=_SPECS)
+@example(first=[[], {"x": 0}], second=[[], {}])
 def test_applying_one_manifest_after_another_leaves_what_the_second_says(first: object, second: object) -> None:
     live = with_last_applied(_object(first))
     after = _merged(live, apply_patch(live, _object(second)))

@@ -17,7 +17,7 @@ from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.client.http import HttpApi
 from tests.kits.eventually import eventually
-from tests.kits.pods import READINESS, pod_named, pod_object, ready_pod
+from tests.kits.pods import READINESS, pod_named, pod_object, ready_pod, url_of
 from tests.kits.processes import REPOSITORY, Served, serving
 
 pytestmark = pytest.mark.asyncio
@@ -40,7 +40,7 @@ def node(url: str) -> Iterator[Served]:
 
 
 async def ask(session: aiohttp.ClientSession, pod: Object, path: str = "/") -> Object:
-    async with session.get(f"http://{pod['status']['podIP']}:8080{path}") as answer:
+    async with session.get(url_of(pod, path)) as answer:
         body: Object = await answer.json()
         return body
 

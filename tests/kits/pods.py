@@ -6,6 +6,7 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import POD
 from meshsim.api.meta import Key
 from meshsim.client.api import Api
+from meshsim.runtime.addresses import ports_of
 
 READINESS: Object = {"httpGet": {"path": "/healthz", "port": 8080}}
 
@@ -24,6 +25,16 @@ def pod_object(name: str, *, image: str = "web:v1", probe: Object | None = READI
 def conditions_of(obj: Object) -> dict[str, str]:
     """The status of each condition of an object."""
     return {each["type"]: each["status"] for each in (obj.get("status") or {}).get("conditions") or ()}
+
+
+def port_of(obj: Object) -> int:
+    """Where a pod listens: on 8080, unless another program of this machine has that at every address."""
+    return ports_of(obj["metadata"].get("annotations") or {}).get(8080, 8080)
+
+
+def url_of(obj: Object, path: str = "/") -> str:
+    """Where a pod is asked."""
+    return f"http://{obj['status']['podIP']}:{port_of(obj)}{path}"
 
 
 async def pod_named(api: Api, name: str) -> Object:

@@ -15,10 +15,11 @@ from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.timestamps import from_rfc3339
+from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.simulated import SimulatedContainer
 from tests.kits.eventually import eventually
 from tests.kits.node import RunningNode, new_api, running_node
-from tests.kits.pods import READINESS, conditions_of, pod_named, pod_object, pod_with, ready_pod
+from tests.kits.pods import READINESS, conditions_of, pod_named, pod_object, pod_with, port_of, ready_pod, url_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,8 +48,7 @@ async def started(node: RunningNode, obj: Object) -> Object:
 
 
 async def get(pod: Object, path: str = "/") -> tuple[int, dict[str, str], Any]:
-    url = f"http://{pod['status']['podIP']}:8080{path}"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+    async with aiohttp.ClientSession() as session, session.get(url_of(pod, path)) as answer:
         return answer.status, dict(answer.headers), await answer.json()
 
 
@@ -69,9 +69,13 @@ def container_of(node: RunningNode, pod: Object) -> SimulatedContainer:
     return worker.running
 
 
-async def is_refused(address: str, port: int = 8080) -> bool:
+def sandbox_of(pod: Object) -> Sandbox:
+    return Sandbox(pod["status"]["podIP"], {8080: port_of(pod)})
+
+
+async def is_refused(sandbox: Sandbox) -> bool:
     try:
-        _, writer = await asyncio.open_connection(address, port)
+        _, writer = await asyncio.open_connection(sandbox.ip, sandbox.port(8080))
     except OSError:
         return True
     writer.close()
@@ -113,7 +117,7 @@ async def test_a_pod_is_not_ready_until_its_probe_passes(node: RunningNode) -> N
     created_at = node.clock.now()
     await node.clock.advance(1.0)
     await eventually(lambda: pod_with(node.api, "a", "PodReadyToStartContainers"))
-    assert await is_refused(worker.sandbox.ip)
+    assert await is_refused(worker.sandbox)
 
     async def in_time() -> Object:
         await node.clock.advance(0.25)
@@ -196,7 +200,7 @@ async def test_a_deleted_pod_serves_on_for_a_moment_then_finishes_and_goes() -> 
     async with running_node(new_api(clock), clock, drain_s=0.3) as node:
         pod = await started(node, pod_object("a", annotations={"meshsim.dev/latency-p50": "500ms"}))
         async with aiohttp.ClientSession() as session:
-            url = f"http://{pod['status']['podIP']}:8080/"
+            url = url_of(pod)
             in_flight = asyncio.ensure_future(session.get(url))  # noqa: TID251 - awaited below
             await eventually(lambda: requests_of(node, pod) == 1)
             await node.api.delete(POD, Key("default", "a"))
@@ -206,16 +210,16 @@ async def test_a_deleted_pod_serves_on_for_a_moment_then_finishes_and_goes() -> 
             async with await in_flight as old:
                 assert old.status == 200
         await eventually(lambda: is_gone(node, "a"))
-        assert await is_refused(pod["status"]["podIP"])
+        assert await is_refused(sandbox_of(pod))
 
 
 async def test_the_grace_period_ends_a_pod_that_does_not_finish(node: RunningNode) -> None:
     pod = await started(node, pod_object("a", annotations={"meshsim.dev/latency-p50": "1h"}))
-    _, writer = await asyncio.open_connection(pod["status"]["podIP"], 8080)
+    _, writer = await asyncio.open_connection(pod["status"]["podIP"], port_of(pod))
     writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
     await eventually(lambda: requests_of(node, pod) == 1)
     await node.api.delete(POD, Key("default", "a"), grace_s=5)
-    await eventually(lambda: is_refused(pod["status"]["podIP"]))
+    await eventually(lambda: is_refused(sandbox_of(pod)))
     await node.clock.advance(4.9)
     assert not await is_gone(node, "a")
     await node.clock.advance(0.2)
@@ -227,7 +231,7 @@ async def test_a_pod_that_is_deleted_by_force_is_gone_at_once(node: RunningNode)
     pod = await started(node, pod_object("a"))
     await node.api.delete(POD, Key("default", "a"), grace_s=0)
     assert await is_gone(node, "a")
-    await eventually(lambda: is_refused(pod["status"]["podIP"]))
+    await eventually(lambda: is_refused(sandbox_of(pod)))
     assert node.kubelet.workers == {}
 
 
@@ -236,7 +240,7 @@ async def test_a_node_that_restarts_serves_its_pods_again_where_they_were() -> N
     api = new_api(clock)
     async with running_node(api, clock) as node:
         before = await started(node, pod_object("a"))
-    assert await is_refused(before["status"]["podIP"])
+    assert await is_refused(sandbox_of(before))
     async with running_node(api, clock) as node:
         await eventually(lambda: answers(before))
         after = await pod_named(api, "a")

@@ -20,7 +20,8 @@ class Weighted(Generic[T]):
         alive = [(choice, weight) for choice, weight in weighted if weight > 0]
         self._choices = tuple(choice for choice, _ in alive)
         self._weights = tuple(weight for _, weight in alive)
-        self._bounds = tuple(accumulate(self._weights))
+        # Whole numbers as floats: a draw is compared as it is.
+        self._bounds = tuple(map(float, accumulate(self._weights)))
         self._total = self._bounds[-1]
 
     def __iter__(self) -> Iterator[tuple[T, int]]:
@@ -28,4 +29,4 @@ class Weighted(Generic[T]):
 
     def pick(self, draw: Draw) -> T:
         """The choice in whose interval the draw falls, in listed order."""
-        return self._choices[bisect_right(self._bounds, int(draw() * self._total))]
+        return self._choices[bisect_right(self._bounds, draw() * self._total)]

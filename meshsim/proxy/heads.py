@@ -108,29 +108,36 @@ def response_lines(fields: ResponseFields) -> list[Line]:
 
 
 class RequestIds:
-    """Random UUIDs, the random bytes drawn in batches."""
+    """Random UUIDs of version 4, written by the hundred: each column of the batch is filled at once."""
 
-    __slots__ = ("_at", "_hex")
+    __slots__ = ("_at", "_batch")
 
     def __init__(self) -> None:
-        self._hex = b""
+        self._batch = b""
         self._at = 0
 
     def next(self) -> bytes:
-        """A new one, version 4."""
+        """A new one."""
         at = self._at
-        if at >= len(self._hex):
-            self._hex = hexlify(urandom(4096))
+        if at >= len(self._batch):
+            self._batch = _uuids()
             at = 0
-        self._at = at + 32
-        text = self._hex
-        return b"%b-%b-4%b-a%b-%b" % (
-            text[at : at + 8],
-            text[at + 8 : at + 12],
-            text[at + 13 : at + 16],
-            text[at + 17 : at + 20],
-            text[at + 20 : at + 32],
-        )
+        self._at = end = at + _UUID_LENGTH
+        return self._batch[at:end]
+
+
+_UUID_PATTERN: Final = b"xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx"
+_UUID_LENGTH: Final = len(_UUID_PATTERN)
+_BATCH: Final = 128
+_RANDOM_COLUMNS: Final = tuple(column for column, letter in enumerate(_UUID_PATTERN) if letter == ord("x"))
+
+
+def _uuids() -> bytes:
+    digits = hexlify(urandom(_BATCH * len(_RANDOM_COLUMNS) // 2))
+    batch = bytearray(_UUID_PATTERN * _BATCH)
+    for at, column in enumerate(_RANDOM_COLUMNS):
+        batch[column::_UUID_LENGTH] = digits[at * _BATCH : (at + 1) * _BATCH]
+    return bytes(batch)
 
 
 class DateLine:

@@ -111,7 +111,7 @@ class ProxyServer:
         api = await stack.enter_async_context(HttpApi(options.api_url, user_agent="meshsim-proxy"))
         source = ApiSource(api, publisher.changed, warn)
         source.start(tasks)
-        publisher.follow(source.objects)
+        publisher.follow(source.objects, source.is_settled)
         return source.synced
 
     async def _listen(self, engine: Engine, index: int) -> asyncio.Server:

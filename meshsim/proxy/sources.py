@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from meshsim.api.core import EndpointSlice, Pod, Service
+from meshsim.api.core import SERVICE_NAME_LABEL, EndpointSlice, Pod, Service
 from meshsim.api.decode import FieldError, Object, Wire, decode, read_documents
 from meshsim.api.kinds import (
     DESTINATION_RULE,
@@ -21,7 +21,7 @@ from meshsim.api.kinds import (
     Kind,
     kind_named,
 )
-from meshsim.api.meta import HasMeta
+from meshsim.api.meta import HasMeta, Key, selects
 from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
 from meshsim.api.validate.findings import Finding, verdict_of
 from meshsim.api.validate.istio import check_istio, is_judged, read_istio
@@ -83,12 +83,40 @@ class ApiSource:
         self._on_change = on_change
         self._warn = warn
         self._typed: dict[tuple[Kind, str, str], tuple[str, HasMeta | None]] = {}
+        self._switched: set[Key] = set()
+        """Services whose selector changed and whose endpoints may still be those of the old one."""
         for kind, informer in self._informers.items():
             informer.on_change(partial(self._changed, kind))
 
     def _changed(self, kind: Kind, change: Change) -> None:
+        if kind is SERVICE and change.old and change.new and _selector(change.old) != _selector(change.new):
+            self._switched.add(change.key)
         if _matters(kind, change):
             self._on_change()
+
+    def is_settled(self) -> bool:
+        """Every Service has the endpoints that its selector asks for, as far as they can be told.
+
+        A release switches a Service and its weights in one breath; the endpoints follow from another process.
+        """
+        self._switched = {key for key in self._switched if self._is_behind(key)}
+        return not self._switched
+
+    def _is_behind(self, key: Key) -> bool:
+        """An endpoint of the Service is a pod that its selector doesn't select."""
+        service = self._informers[SERVICE].get(key)
+        if service is None:
+            return False
+        selector, pods = _selector(service), self._informers[POD]
+        targets = (
+            endpoint.get("targetRef") or {}
+            for one in self._informers[ENDPOINT_SLICE].all()
+            if one["metadata"].get("namespace") == key.namespace
+            and (one["metadata"].get("labels") or {}).get(SERVICE_NAME_LABEL) == key.name
+            for endpoint in one.get("endpoints") or ()
+        )
+        found = (pods.get(Key(key.namespace, target.get("name") or "")) for target in targets)
+        return any(pod is not None and not selects(selector, pod["metadata"].get("labels") or {}) for pod in found)
 
     def start(self, tasks: TaskOwner) -> None:
         """Follow the API for ever."""
@@ -132,6 +160,11 @@ def _matters(kind: Kind, change: Change) -> bool:
         return True
     old, new = change.old["metadata"], change.new["metadata"]
     return any(old.get(part) != new.get(part) for part in ("labels", "ownerReferences"))
+
+
+def _selector(service: Object) -> dict[str, str]:
+    selector: dict[str, str] = (service.get("spec") or {}).get("selector") or {}
+    return selector
 
 
 class FileSource:

@@ -1,5 +1,8 @@
 """Where the configuration comes from: an API that is watched, names that are resolved."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from meshsim.api.decode import Object, read_documents
@@ -131,6 +134,61 @@ async def test_changes_that_never_cease_are_published_all_the_same() -> None:
             if len(published.snapshots) > 1:
                 break
         assert len(published.snapshots) == 2
+
+
+_SWITCHED = Key("default", "my-app")
+
+
+@asynccontextmanager
+async def _switching() -> AsyncIterator[tuple[InProcessApi, _Published]]:
+    """A Service with its endpoint in force, and a pod of the next version that it doesn't select yet."""
+    api, published = InProcessApi(LoopClock()), _Published()
+    await _create(api, _MANIFESTS)
+    next_pod = {
+        "metadata": {"name": "q", "namespace": "default", "labels": {"app": "my-app", "hash": "2"}},
+        "spec": {"containers": [{"name": "a", "image": "my-app:v2"}]},
+    }
+    await api.create(POD, next_pod)
+    async with TaskOwner() as tasks:
+        publisher = Publisher(ProxySpec(), published.snapshots.append, tasks)
+        source = ApiSource(api, publisher.changed, _never)
+        source.start(tasks)
+        publisher.follow(source.objects, source.is_settled)
+        await source.synced()
+        await eventually(lambda: published.addresses() == ["127.9.0.1"], ignoring=(KeyError,))
+        yield api, published
+
+
+async def test_a_switched_service_comes_into_force_with_its_endpoints() -> None:
+    async with _switching() as (api, published):
+        before = len(published.snapshots)
+        await api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
+        await LoopClock().sleep(0.1)
+        assert len(published.snapshots) == before
+        target = {"kind": "Pod", "name": "q", "namespace": "default"}
+        endpoint = {"addresses": ["127.9.0.2"], "conditions": {"ready": True}, "targetRef": target}
+        await api.patch(ENDPOINT_SLICE, Key("default", "my-app-x"), {"endpoints": [endpoint]})
+        await eventually(lambda: published.addresses() == ["127.9.0.2"])
+        assert len(published.snapshots) == before + 1
+
+
+async def test_endpoints_that_never_follow_their_service_are_not_waited_for_long() -> None:
+    async with _switching() as (api, published):
+        before = len(published.snapshots)
+        await api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
+        await eventually(lambda: len(published.snapshots) == before + 1, within_s=2)
+        assert published.addresses() == ["127.9.0.1"]
+
+
+async def test_a_selector_that_selects_the_same_pods_is_not_waited_for() -> None:
+    async with _switching() as (api, _), TaskOwner() as tasks:
+        source = ApiSource(api, lambda: None, _never)
+        source.start(tasks)
+        await source.synced()
+        await api.patch(POD, Key("default", "p"), {"metadata": {"labels": {"team": "a"}}})
+        await api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"app": None, "team": "a"}}})
+        await eventually(lambda: [one.spec.selector for one in source.objects().services] == [{"team": "a"}])
+        await eventually(source.is_settled)
 
 
 async def test_names_of_service_entries_are_resolved() -> None:

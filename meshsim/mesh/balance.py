@@ -118,7 +118,7 @@ class WarmingUp(Generic[C]):
 
 
 class Consistent(Generic[C]):
-    """The host that the key belongs to; any when there is no key."""
+    """The host that the key belongs to; a random key when there is none."""
 
     __slots__ = ("_hosts", "_place")
 
@@ -127,9 +127,7 @@ class Consistent(Generic[C]):
         self._place = place
 
     def pick(self, draw: Draw, key: int | None, now: float) -> C:  # noqa: ARG002
-        if key is None:
-            return self._hosts[int(draw() * len(self._hosts))]
-        return self._hosts[self._place(key)]
+        return self._hosts[self._place(int(draw() * 2**64) if key is None else key)]
 
 
 def balancer_of(policy: LoadBalancer | None, hosts: Sequence[C], draw: Draw) -> Balancer[C]:

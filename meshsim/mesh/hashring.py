@@ -1,10 +1,12 @@
-"""Consistent hashing: which host a key belongs to, so that few keys move when hosts come and go."""
+"""Consistent hashing as Envoy has it: few keys move when hosts come and go, and each lands where Envoy puts it."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from math import ceil
 from typing import Final
+
+import xxhash
 
 from meshsim.api.networking import ConsistentHash, seconds
 from meshsim.mesh.match import query_value
@@ -18,9 +20,9 @@ DEFAULT_TABLE_SIZE: Final = 65537
 _MAX_RING_SIZE: Final = 8 * 1024 * 1024
 
 
-def hash_of(data: bytes) -> int:
-    """64 bits, the same in every process and run."""
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
+def hash_of(data: bytes, seed: int = 0) -> int:
+    """xxHash64, 64 bits."""
+    return xxhash.xxh64_intdigest(data, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,20 @@ class CookieSpec:
     name: bytes
     path: bytes
     ttl_s: int | None
+    attributes: tuple[bytes, ...] = ()
 
-    def header(self, key: int) -> bytes:
-        """The Set-Cookie that makes a client stay with a key."""
-        parts = [self.name + b'="%016x"' % key]
+    def made_for(self, connection: str) -> tuple[int, bytes]:
+        """A key and the Set-Cookie by which the client stays with it, the same for all requests of a connection."""
+        value = b"%016x" % hash_of(connection.encode())
+        return hash_of(value), self._header(value)
+
+    def _header(self, value: bytes) -> bytes:
+        parts = [self.name + b'="' + value + b'"']
         if self.ttl_s:
             parts.append(b"Max-Age=%d" % self.ttl_s)
         if self.path:
             parts.append(b"Path=" + self.path)
-        return b"; ".join((*parts, b"HttpOnly"))
+        return b"; ".join((*parts, *self.attributes, b"HttpOnly"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,16 @@ def compile_hash(consistent: ConsistentHash | None) -> HashPolicy | None:
         return None
     if consistent.http_header_name:
         name = consistent.http_header_name.lower().encode()
-        return HashPolicy(lambda request: b",".join(sorted(request.fields.values(name))) or None)
+        return HashPolicy(lambda request: _header(request, name))
     if consistent.http_cookie is not None:
         cookie = consistent.http_cookie
         ttl_s = seconds(cookie.ttl)
-        spec = CookieSpec(cookie.name.encode(), cookie.path.encode(), None if ttl_s is None else int(ttl_s))
+        spec = CookieSpec(
+            name=cookie.name.encode(),
+            path=cookie.path.encode(),
+            ttl_s=None if ttl_s is None else int(ttl_s),
+            attributes=tuple("=".join(filter(None, (a.name, a.value))).encode() for a in cookie.attributes),
+        )
         return HashPolicy(lambda request: _cookie(request, spec.name), spec if spec.ttl_s is not None else None)
     if consistent.http_query_parameter_name:
         parameter = consistent.http_query_parameter_name.encode()
@@ -72,6 +84,11 @@ def compile_hash(consistent: ConsistentHash | None) -> HashPolicy | None:
     if consistent.use_source_ip:
         return HashPolicy(lambda request: request.source_ip)
     return None
+
+
+def _header(request: Request, name: bytes) -> bytes | None:
+    lines = request.fields.values(name)
+    return b"".join(sorted(lines)) if lines else None
 
 
 def _cookie(request: Request, name: bytes) -> bytes | None:
@@ -85,10 +102,15 @@ def _cookie(request: Request, name: bytes) -> bytes | None:
 
 def ring(names: Sequence[bytes], minimum_size: int) -> Place:
     """A ketama ring: each host has as many points as make the ring at least that large."""
-    per_host = -(-min(max(minimum_size, 1), _MAX_RING_SIZE) // len(names))
-    points = sorted(
-        (hash_of(b"%b_%d" % (name, point)), index) for index, name in enumerate(names) for point in range(per_host)
-    )
+    share = 1.0 / len(names)
+    scale = min(ceil(share * minimum_size) / share, _MAX_RING_SIZE)
+    points: list[tuple[int, int]] = []
+    wanted = 0.0
+    for index, name in enumerate(names):
+        # Floating point as Envoy's, whose rounding decides about a host's last point.
+        before, wanted = len(points), wanted + scale * share
+        points += ((hash_of(b"%b_%d" % (name, point)), index) for point in range(ceil(wanted) - before))
+    points.sort()
     bounds = [bound for bound, _ in points]
     owners = [index for _, index in points]
     return lambda key: owners[bisect_left(bounds, key) % len(owners)]
@@ -97,19 +119,14 @@ def ring(names: Sequence[bytes], minimum_size: int) -> Place:
 def maglev(names: Sequence[bytes], table_size: int) -> Place:
     """A Maglev table: hosts take slots in turn, each by its own permutation."""
     offsets = [hash_of(name) % table_size for name in names]
-    skips = [hash_of(name + b"/skip") % (table_size - 1) + 1 for name in names]
+    skips = [hash_of(name, seed=1) % (table_size - 1) + 1 for name in names]
     table = [-1] * table_size
-    filled = 0
-    turns = [0] * len(names)
-    while filled < table_size:
-        for index in range(len(names)):
-            slot = (offsets[index] + skips[index] * turns[index]) % table_size
-            while table[slot] >= 0:
-                turns[index] += 1
-                slot = (offsets[index] + skips[index] * turns[index]) % table_size
-            table[slot] = index
-            turns[index] += 1
-            filled += 1
-            if filled == table_size:
-                break
+    slots = offsets[:]
+    for taken in range(table_size):
+        index = taken % len(names)
+        slot, skip = slots[index], skips[index]
+        while table[slot] >= 0:
+            slot = (slot + skip) % table_size
+        table[slot] = index
+        slots[index] = (slot + skip) % table_size
     return lambda key: table[key % table_size]

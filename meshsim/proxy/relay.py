@@ -83,8 +83,8 @@ class Relay(Ending):
         assert policy is not None
         self.hash_key = policy.key(self.request)
         if self.hash_key is None and policy.cookie is not None:
-            self.hash_key = int(self.engine.chance() * 2**64)
-            self.set_cookie = policy.cookie.header(self.hash_key)
+            ends = [self.downstream.address(f"DOWNSTREAM_{end}_ADDRESS") or "" for end in ("REMOTE", "LOCAL")]
+            self.hash_key, self.set_cookie = policy.cookie.made_for("".join(ends))
 
     def _attempt(self, cluster: Cluster) -> None:
         host = cluster.pick(self.hash_key, self.tried)

@@ -5,8 +5,9 @@ at all. `FieldsMemo` therefore remembers what a header section meant. Everything
 """
 
 import re
-from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterable
+from copy import copy
+from typing import Final, Generic, Self, TypeVar
 
 from meshsim.http1.errors import MessageError
 from meshsim.http1.grammar import FIELD_LINE, MAX_FIELDS
@@ -62,6 +63,12 @@ class Fields:
         values = self.values(name)
         return values[0] if values else b""
 
+    def _with_lines(self, lines: Iterable[Line]) -> Self:
+        changed = copy(self)
+        changed.lines = tuple(lines)
+        changed._index = None  # noqa: SLF001 - its own class's
+        return changed
+
 
 def is_authority(text: bytes) -> bool:
     """Whether a text can be a Host: nothing of a path, a query or a fragment is in it."""
@@ -82,6 +89,21 @@ class RequestFields(Fields):
         self.forward: dict[bool, object] = {}
         """What whoever forwards these fields derived from them, by the role they acted in."""
 
+    def for_authority(self, authority: bytes) -> "RequestFields":
+        """The same request with that Host, and no other."""
+        changed = self._with_lines(((b"host", authority), *(line for line in self.lines if line[0] != b"host")))
+        changed.host = authority
+        changed.host_is_valid = is_authority(authority)
+        changed.forward = {}
+        return changed
+
+    def without_upgrade(self) -> "RequestFields":
+        """The same request without its wish to switch protocols."""
+        changed = self._with_lines(self.lines)
+        changed.upgrade = b""
+        changed.forward = {}
+        return changed
+
 
 class ResponseFields(Fields):
     """The headers of a response."""
@@ -92,6 +114,22 @@ class ResponseFields(Fields):
         super().__init__(lines, length, measured, options, upgrade)
         self.forward: tuple[bytes, bool] | None = None
         """What whoever forwards these fields derived from them."""
+
+    def of(self, status: int, minor: bytes) -> "ResponseFields":
+        """The headers of a response with that status and minor version. Raises MessageError.
+
+        HTTP/1.0 knows no chunks: who wrote them and who would read them disagree on where the body ends. Nothing
+        follows 204 and 1xx, and no length is said of it.
+        """
+        if minor == b"0" and self.length == CHUNKED:
+            raise MessageError(502, "protocol_error")
+        if not self.measured or (status >= 200 and status != 204):
+            return self
+        if self.length != 0:
+            raise MessageError(502, "protocol_error")
+        changed = self._with_lines(line for line in self.lines if line[0] != b"content-length")
+        changed.forward = None
+        return changed
 
 
 def read_request_fields(section: bytes) -> RequestFields:

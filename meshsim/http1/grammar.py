@@ -18,14 +18,21 @@ _METHODS: Final = (
 """The methods Envoy's codec knows; any other is refused."""
 
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_FIELDS: Final = rb"((?:" + _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n)*+)"
+_FIELD: Final = _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n"
+_FIELDS: Final = rb"((?:" + _FIELD + rb")*+)"
 _REQUEST_LINE: Final = rb"(" + rb"|".join(_METHODS) + rb") ([!-~]++) HTTP/1\.([01])\r\n"
+_STATUS_LINE: Final = rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?\r\n"
 
 REQUEST_HEAD: Final = re.compile(_REQUEST_LINE + _FIELDS + rb"\r\n")
 """Groups: method, target, minor version, header section."""
 
-RESPONSE_HEAD: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?\r\n" + _FIELDS + rb"\r\n")
+RESPONSE_HEAD: Final = re.compile(_STATUS_LINE + _FIELDS + rb"\r\n")
 """Groups: minor version, status, header section."""
+
+REQUEST_LINE: Final = re.compile(_REQUEST_LINE)
+STATUS_LINE: Final = re.compile(_STATUS_LINE)
+FIELD: Final = re.compile(_FIELD)
+BLANK_LINE: Final = b"\r\n"
 
 FIELD_LINE: Final = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 """One line of a header section that a head pattern has accepted. Groups: name, value with its trailing blanks."""
@@ -35,7 +42,7 @@ MAX_HEAD_BYTES: Final = 60 * 1024
 MAX_FIELDS: Final = 100
 
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_OLD_VERSION: Final = re.compile(rb"[!-~]++ [!-~]++(?: HTTP/(?:0\.9|1\.0|[2-9](?:\.[0-9])?))?\r?\n")
+_OLD_VERSION: Final = re.compile(rb"[!-~]++ [!-~]++(?: HTTP/(?!1\.1)[0-9](?:\.[0-9])?)?\r?\n")
 
 
 def fault_of(head: bytes) -> MessageError:

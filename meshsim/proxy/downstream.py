@@ -5,14 +5,17 @@ from typing import Any, Final
 
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
-from meshsim.http1.fields import CHUNKED, NO_FIELDS, RequestFields, is_authority
-from meshsim.http1.grammar import END_OF_HEAD, REQUEST_HEAD, fault_of
+from meshsim.http1.fields import CHUNKED, NO_FIELDS, RequestFields
+from meshsim.http1.grammar import REQUEST_HEAD, REQUEST_LINE, fault_of
+from meshsim.http1.head import PartialHead, without_blank_lines
 from meshsim.mesh.request import Request
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.exchange import Exchange
 from meshsim.proxy.heads import peer_section
 
 _WRITE_HIGH_BYTES: Final = 64 * 1024
+_PIPELINED_BYTES: Final = 64 * 1024
+"""So much of further requests is read ahead; beyond it a client that leaves goes unnoticed until its turn."""
 _SCHEMES: Final = (b"http://", b"https://")
 
 
@@ -20,8 +23,8 @@ class Downstream(asyncio.Protocol):
     """The protocol of a client connection."""
 
     __slots__ = (
-        "_addresses", "_decoder", "_exchange", "_held", "_is_closing", "_is_paused", "_left", "_lingers", "_tunnels",
-        "engine", "ip", "is_http10", "keeps_alive", "listener", "peer", "sent_bytes", "transport",
+        "_addresses", "_decoder", "_exchange", "_head", "_held", "_is_closing", "_is_paused", "_left", "_lingers",
+        "_tunnels", "engine", "ip", "is_http10", "keeps_alive", "listener", "peer", "sent_bytes", "transport",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, listener: int) -> None:
@@ -34,7 +37,8 @@ class Downstream(asyncio.Protocol):
         self.is_http10 = False
         self.sent_bytes = 0
         self._exchange: Exchange | None = None
-        self._held = bytearray()
+        self._head: PartialHead | None = None
+        self._held = b""  # what came behind the request in flight
         self._left = 0
         self._decoder: ChunkDecoder | None = None
         self._is_closing = False
@@ -79,11 +83,14 @@ class Downstream(asyncio.Protocol):
             if self._lingers:
                 return
             if self._held:
-                self._held += data
-                if END_OF_HEAD not in self._held and len(self._held) <= self.engine.settings.max_head_bytes:
+                data = self._take_held() + data
+            partial = self._head
+            if partial is not None:
+                decided = partial.add(data)
+                if decided is None:
                     return
-                data = bytes(self._held)
-                self._held.clear()
+                self._head = None
+                data = decided
             self._take_head(data)
         elif self._tunnels:
             exchange.received_bytes += len(data)
@@ -91,9 +98,17 @@ class Downstream(asyncio.Protocol):
         elif not exchange.request_done and not exchange.over:
             self._take_body(exchange, data)
         else:
-            # The next request came before this one's response: it waits its turn.
-            self._held += data
+            self._hold(data)
+
+    def _hold(self, data: bytes) -> None:
+        """The next request came before this one's response: it waits its turn."""
+        self._held += data
+        if len(self._held) > _PIPELINED_BYTES:
             self.pause()
+
+    def _take_held(self) -> bytes:
+        held, self._held = self._held, b""
+        return held
 
     def _take_head(self, data: bytes) -> None:
         engine = self.engine
@@ -115,17 +130,23 @@ class Downstream(asyncio.Protocol):
             if not engine.settings.accepts_http10:
                 self._refuse(MessageError(426, "low_version"))
                 return
+            if fields.length == CHUNKED:
+                self._refuse(MessageError(400, "http1.codec_error"))
+                return
             self.keeps_alive = self.keeps_alive and fields.keep_alive
+            if fields.upgrade:
+                fields = fields.without_upgrade()
         self.sent_bytes = 0
-        if target[:1] == b"/" and fields.host is not None and fields.host_is_valid:
-            target = engine.snapshot.normalise(target)
-            request: Request | None = Request(method, target, fields.host, fields, b"http", self.ip)
-        else:
-            request = self._unusual_request(method, target, fields)
-        if request is not None:
-            exchange = Exchange(engine, self, request, fields, end)
-            self._exchange = exchange
-            self._begin(exchange, data[end:] if len(data) > end else b"")
+        if target[:1] != b"/" or fields.host is None or not fields.host_is_valid:
+            usual = self._usual(method, target, fields)
+            if usual is None:
+                return
+            target, fields = usual
+        target = engine.snapshot.normalise(target)
+        request = Request(method, target, fields.host or b"", fields, b"http", self.ip)
+        exchange = Exchange(engine, self, request, fields, end)
+        self._exchange = exchange
+        self._begin(exchange, data[end:] if len(data) > end else b"")
 
     def _begin(self, exchange: Exchange, rest: bytes) -> None:
         """Start an exchange; `rest` is what came behind its head."""
@@ -141,8 +162,7 @@ class Downstream(asyncio.Protocol):
                 self._take_body(exchange, rest)
         else:
             if rest:
-                self._held += rest
-                self.pause()
+                self._hold(rest)
             exchange.start()
 
     @staticmethod
@@ -153,27 +173,28 @@ class Downstream(asyncio.Protocol):
         else:
             exchange.reject(404, "NR", "route_not_found")
 
-    def _unusual_request(self, method: bytes, target: bytes, fields: RequestFields) -> Request | None:
-        """The request, when it can be routed; otherwise it has been answered."""
-        authority, is_valid = fields.host or b"", fields.host_is_valid
-        if target[:1] == b"/":
-            if fields.host is None and not self.is_http10:
-                self._refuse(MessageError(400, "missing_host_header", flags="", is_silent=True))
-                return None
-        elif target.startswith(_SCHEMES):
+    def _usual(self, method: bytes, target: bytes, fields: RequestFields) -> tuple[bytes, RequestFields] | None:
+        """Target and fields with the authority where it belongs; None when the request has been refused."""
+        error: MessageError | None = None
+        if target[:8].lower().startswith(_SCHEMES):
             authority, target = _split_absolute(target)
-            is_valid = True
+            if authority != fields.host:
+                fields = fields.for_authority(authority)
+            if not authority:
+                error = MessageError(400, "http1.invalid_url")
         elif method == b"CONNECT":
             self.keeps_alive = False
-            authority = target
-            is_valid = is_authority(authority)
-        elif target != b"*" or method != b"OPTIONS":
-            self._refuse(MessageError(400, "http1.codec_error"))
+            fields = fields.for_authority(target)
+        elif target[:1] != b"/" and (target != b"*" or method != b"OPTIONS"):
+            error = MessageError(400, "http1.codec_error")
+        if error is None and fields.host is None:
+            error = MessageError(400, "missing_host_header", flags="", is_silent=True)
+        if error is None and not fields.host_is_valid:
+            error = MessageError(400, "http.invalid_authority")
+        if error is not None:
+            self._refuse(error)
             return None
-        if not is_valid:
-            self._refuse(MessageError(400, "http.invalid_authority"))
-            return None
-        return Request(method, self.engine.snapshot.normalise(target), authority, fields, b"http", self.ip)
+        return target, fields
 
     def _take_body(self, exchange: Exchange, data: bytes) -> None:
         exchange.received_bytes += len(data)
@@ -202,30 +223,32 @@ class Downstream(asyncio.Protocol):
 
     def _body_complete(self, exchange: Exchange, rest: bytes) -> None:
         if rest:
-            self._held += rest
-            self.pause()
+            self._hold(rest)
         exchange.on_request_end()
 
     def _refuse_or_wait(self, data: bytes) -> None:
         """A head that didn't match: more of it may come, or it is wrong."""
-        limit = self.engine.settings.max_head_bytes
-        end = data.find(END_OF_HEAD)
-        if (end if end >= 0 else len(data)) > limit - len(END_OF_HEAD):
-            self._refuse(MessageError(431, "http1.headers_too_large"))
-        elif end >= 0 or _is_hopeless(data):
-            self._refuse(fault_of(data))
-        else:
-            self._held += data
-            headers = self.engine.header_timeouts
-            if headers is not None and not headers.has(self):
-                self.engine.idle_timeouts.stop(self)
-                headers.start(self, self.engine.now())
+        rest = without_blank_lines(data)
+        if len(rest) < len(data):
+            if rest:
+                self._take_head(rest)
+            return
+        partial = PartialHead(REQUEST_LINE, self.engine.settings.max_head_bytes)
+        if partial.add(data) is not None:
+            too_long = MessageError(431, "http1.headers_too_large")
+            self._refuse(too_long if partial.is_too_long else fault_of(data))
+            return
+        self._head = partial
+        headers = self.engine.header_timeouts
+        if headers is not None and not headers.has(self):
+            self.engine.idle_timeouts.stop(self)
+            headers.start(self, self.engine.now())
 
     def _refuse(self, error: MessageError) -> None:
         """Answer a message that cannot be believed and close: where the next one starts nobody knows."""
         self._stop_waiting()
         self.engine.refused(error)
-        exchange = Exchange(self.engine, self, Request(b"", b"", b"", NO_FIELDS), NO_FIELDS, len(self._held))
+        exchange = Exchange(self.engine, self, Request(b"", b"", b"", NO_FIELDS), NO_FIELDS, 0)
         # What is still unread may be a part of it.
         exchange.request_done = False
         self._exchange = exchange
@@ -247,7 +270,7 @@ class Downstream(asyncio.Protocol):
 
     def resume(self) -> None:
         """Take more again."""
-        if self._is_paused and not self._is_closing:
+        if self._is_paused and not self._is_closing and len(self._held) <= _PIPELINED_BYTES:
             self._is_paused = False
             self.transport.resume_reading()
 
@@ -260,9 +283,7 @@ class Downstream(asyncio.Protocol):
         """Bytes pass as they are from now on."""
         self._tunnels = True
         if self._held and self._exchange is not None:
-            held = bytes(self._held)
-            self._held.clear()
-            self._exchange.write_tunnel(held)
+            self._exchange.write_tunnel(self._take_held())
         self.resume()
 
     def exchange_over(self) -> None:
@@ -286,8 +307,7 @@ class Downstream(asyncio.Protocol):
     def _next_request(self) -> None:
         if not self._is_idle() or self._is_closing or not self._held:
             return
-        data = bytes(self._held)
-        self._held.clear()
+        data = self._take_held()
         self.resume()
         self._take_head(data)
         if self._is_idle() and not self._lingers:
@@ -312,7 +332,8 @@ class Downstream(asyncio.Protocol):
     def _linger(self) -> None:
         """Close: after what is written has left, and without a reset that would take it from the client."""
         self._lingers = True
-        self._held.clear()
+        self._held = b""
+        self._head = None
         if self._is_closing:
             return
         self.resume()
@@ -327,7 +348,7 @@ class Downstream(asyncio.Protocol):
 
     def expire(self) -> None:
         """It waited too long: cut a head that doesn't come, close an idle connection."""
-        if self._held and not self._lingers:
+        if self._head is not None and not self._lingers:
             self._refuse(MessageError(408, "request_header_timeout", flags=""))
         else:
             self.close()
@@ -364,9 +385,3 @@ def _split_absolute(target: bytes) -> tuple[bytes, bytes]:
             path = rest[index:]
             return rest[:index], path if path[:1] == b"/" else b"/" + path
     return rest, b"/"
-
-
-def _is_hopeless(data: bytes) -> bool:
-    """Whether no further bytes can make a request of these: the first line is complete and wrong."""
-    line, newline, _ = data.partition(b"\n")
-    return bool(newline) and REQUEST_HEAD.match(line + b"\n\r\n") is None

@@ -32,9 +32,9 @@ class Failure:
     lines: tuple[Line, ...] = ()
 
 
-def failure_before_response(reset: Reset, *, retried: bool) -> Failure:
-    """For a request whose last attempt ended without a response."""
-    cause = _DETAIL_OF.get(reset) or reset.value.replace(" ", "_")
+def failure_before_response(reset: Reset, *, retried: bool, cause: str = "") -> Failure:
+    """For a request whose last attempt ended without a response; `cause` tells more than the reset does."""
+    cause = cause or _DETAIL_OF.get(reset) or reset.value.replace(" ", "_")
     again = "retried and the latest " if retried else ""
     body = f"upstream connect error or disconnect/reset before headers. {again}reset reason: {reset.value}"
     return Failure(

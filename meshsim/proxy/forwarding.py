@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, ResponseFields
+from meshsim.http1.fields import ResponseFields
 from meshsim.mesh.headers import Line, Stages, apply_stages
 from meshsim.mesh.route import RouteDestination
 from meshsim.proxy.heads import (
@@ -116,8 +116,9 @@ def response_head(
     else:
         section, dated = response_section(fields)
         took = b"x-envoy-upstream-service-time: %d\r\n" % took_ms
-    streams = not whole and fields.length in (CHUNKED, UNTIL_CLOSE) and not downstream.is_http10
-    return b"".join(
+    # A response to HEAD says how the body would have come.
+    streams = fields.length < 0 and (not whole or exchange.is_head_request) and not downstream.is_http10
+    head = b"".join(
         (
             status_line(status),
             section,
@@ -129,6 +130,13 @@ def response_head(
             b"\r\n",
         )
     )
+    return _as_http10(head, keeps_alive=downstream.keeps_alive) if downstream.is_http10 else head
+
+
+def _as_http10(head: bytes, *, keeps_alive: bool) -> bytes:
+    """A head for a client that speaks HTTP/1.0 and keeps its connection only when it is told so."""
+    kept = b"connection: keep-alive\r\n" if keeps_alive else b""
+    return b"HTTP/1.0" + head[len(b"HTTP/1.0") : -len(b"\r\n")] + kept + b"\r\n"
 
 
 def _changed_response(
@@ -171,7 +179,7 @@ def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Seque
     lines = _operated(exchange, stages, list(lines))
     measured = body or status in (204, 304) or status < 200
     downstream = exchange.downstream
-    return b"".join(
+    head = b"".join(
         (
             status_line(status),
             written(lines),
@@ -180,9 +188,11 @@ def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Seque
             b"" if downstream.keeps_alive else _CLOSE,
             b"" if measured else b"content-length: 0\r\n",
             b"\r\n",
-            b"" if exchange.is_head_request else body,
         )
     )
+    if downstream.is_http10:
+        head = _as_http10(head, keeps_alive=downstream.keeps_alive)
+    return head if exchange.is_head_request else head + body
 
 
 def tunnel_head(exchange: ExchangeState, fields: ResponseFields) -> bytes:

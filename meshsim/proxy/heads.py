@@ -29,8 +29,25 @@ SERVED_BY: Final = {True: b"server: istio-envoy\r\n", False: b"server: envoy\r\n
 """The `server` line, by whether a gateway answers."""
 
 
+_REASONS: Final = {
+    102: b"Unknown",
+    103: b"Unknown",
+    413: b"Payload Too Large",
+    414: b"URI Too Long",
+    416: b"Range Not Satisfiable",
+    418: b"Unknown",
+    425: b"Too Early",
+    451: b"Unknown",
+    599: b"Last Unassigned Server Error Code",
+}
+"""Where Envoy's reason phrases are not the standard's."""
+
+
 def reason_of(status: int) -> bytes:
-    """The standard reason phrase, `Unknown` for a status that has none."""
+    """Envoy's reason phrase, `Unknown` for a status that has none."""
+    reason = _REASONS.get(status)
+    if reason is not None:
+        return reason
     try:
         return HTTPStatus(status).phrase.encode()
     except ValueError:

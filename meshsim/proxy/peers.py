@@ -14,8 +14,8 @@ class UpstreamUser(Protocol):
     def on_connected(self, upstream: "Connection") -> None:
         """A connection is yours."""
 
-    def on_reset(self, reset: Reset) -> None:
-        """There will be no (further) response."""
+    def on_reset(self, reset: Reset, cause: str = "") -> None:
+        """There will be no (further) response; `cause` may tell more of why."""
 
     def on_informational(self, status: int, fields: ResponseFields) -> None:
         """A 1xx response came; another follows."""

@@ -28,6 +28,7 @@ from meshsim.proxy.shadow import Shadow
 from meshsim.proxy.timeouts import TimeoutQueue
 
 _HELD_BODY_BYTES: Final = 64 * 1024
+_OF_A_BODY: Final = frozenset((b"content-length", b"content-type"))
 
 
 class Relay(Ending):
@@ -249,11 +250,16 @@ class Relay(Ending):
 
     def on_informational(self, status: int, fields: ResponseFields) -> None:
         """A 1xx response: passed on."""
-        if not self.downstream.is_http10 and not self.response_started:
+        if not self.downstream.is_http10:
+            self.status = status
             self.downstream.send(informational_head(status, fields))
 
     def on_tunnel(self, fields: ResponseFields) -> None:
-        """101: from now on bytes pass as they are."""
+        """101: from now on bytes pass as they are, if the client asked for that."""
+        if not self.fields.upgrade:
+            self.drop_upstream()
+            self.on_reset(Reset.PROTOCOL_ERROR)
+            return
         self.status = 101
         self.response_started = True
         self.stop_timeouts()
@@ -265,7 +271,7 @@ class Relay(Ending):
         self.details = "websocket_handshake_unsuccessful"
         self.downstream.keeps_alive = False
         self.drop_upstream()
-        self.answer(status, lines=[line for line in response_lines(fields) if line[0] != b"content-length"])
+        self.answer(status, lines=[line for line in response_lines(fields) if line[0] not in _OF_A_BODY])
 
     def write_tunnel(self, data: bytes) -> None:
         """Bytes of a tunnel, on their way up."""
@@ -291,7 +297,7 @@ class Relay(Ending):
 
     # Phase 10: judge.
 
-    def on_reset(self, reset: Reset) -> None:
+    def on_reset(self, reset: Reset, cause: str = "") -> None:
         """The attempt ended without a (whole) response."""
         host, route, upstream = self.host, self.route, self.upstream
         assert host is not None
@@ -311,7 +317,7 @@ class Relay(Ending):
             host.failed()
         if route.retries.wants_reset(reset, was_sent=upstream is not None) and self._try_again(0):
             return
-        self._fail(reset)
+        self._fail(reset, cause)
 
     def _retries(self, status: int, fields: ResponseFields) -> bool:
         """Whether this response is dropped and the request sent again."""
@@ -392,9 +398,9 @@ class Relay(Ending):
                 host.failed()
         self.cut_short(status, body)
 
-    def _fail(self, reset: Reset) -> None:
+    def _fail(self, reset: Reset, cause: str = "") -> None:
         """Answer for an upstream that gave no response."""
-        failure = failure_before_response(reset, retried=self.attempt > 1)
+        failure = failure_before_response(reset, retried=self.attempt > 1, cause=cause)
         self.flag(failure.flag)
         self.details = failure.details
         self.answer(failure.status, failure.body, failure.lines)

@@ -109,7 +109,7 @@ class Shadow:
                 upstream.close()
         self._end()
 
-    def on_reset(self, reset: Reset) -> None:  # noqa: ARG002 - of a copy nobody wants to know why
+    def on_reset(self, reset: Reset, cause: str = "") -> None:  # noqa: ARG002 - of a copy nobody wants to know why
         self._end()
 
     def on_informational(self, status: int, fields: ResponseFields) -> None:

@@ -6,7 +6,8 @@ from typing import Final, cast
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, FieldsMemo, ResponseFields
-from meshsim.http1.grammar import END_OF_HEAD, RESPONSE_HEAD
+from meshsim.http1.grammar import RESPONSE_HEAD, STATUS_LINE
+from meshsim.http1.head import PartialHead
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Host
 from meshsim.proxy.peers import UpstreamUser
@@ -19,7 +20,7 @@ class Upstream(asyncio.Protocol):
     """The protocol of an upstream connection."""
 
     __slots__ = (
-        "_decoder", "_held", "_left", "_memo", "_status", "_tunnelled", "host", "idle_since", "is_closing",
+        "_decoder", "_head", "_left", "_memo", "_status", "_tunnelled", "host", "idle_since", "is_closing",
         "received_bytes", "requests", "reusable", "transport", "user", "was_answered",
     )  # fmt: skip
 
@@ -34,7 +35,7 @@ class Upstream(asyncio.Protocol):
         self.was_answered = False
         self.received_bytes = 0
         self.idle_since = 0.0
-        self._held = b""
+        self._head: PartialHead | None = None
         self._left = 0
         self._status = 0  # of the response whose body is being read, 0 before its head
         self._decoder: ChunkDecoder | None = None
@@ -124,37 +125,57 @@ class Upstream(asyncio.Protocol):
         if self._status:
             self._take_body(user, data)
             return
-        if self._held:
-            data = self._held + data
-            self._held = b""
+        partial = self._head
+        if partial is not None:
+            decided = partial.add(data)
+            if decided is None:
+                return
+            self._head = None
+            data = decided
         self._take_head(user, data)
 
     def _take_head(self, user: UpstreamUser, data: bytes) -> None:
         head = RESPONSE_HEAD.match(data)
         if head is None:
-            if not self._may_become_head(data):
-                self._refuse(user)
+            self._wait_or_refuse(user, data)
             return
         self.was_answered = True
+        minor, number, section = head.groups()
+        status = int(number)
         try:
-            fields = self._memo.read(head[3])
-        except MessageError:
-            self._refuse(user)
+            fields = self._memo.read(section)
+            if status != 200 or minor == b"0":
+                fields = fields.of(status, minor)
+        except MessageError as error:
+            self._refuse(user, error.details)
             return
-        status = int(head[2])
         if status < 200:
             self._take_informational(user, status, fields, data[head.end() :])
             return
-        if fields.close or (head[1] == b"0" and not fields.keep_alive):
+        if fields.close or (minor == b"0" and not fields.keep_alive):
             self.reusable = False
-        length = fields.length
-        if user.is_head_request or status in (204, 304):
-            length = 0
+        length = 0 if user.is_head_request or status in (204, 304) else fields.length
         body = data[head.end() :]
-        if length >= 0 and len(body) == length:
+        if 0 <= length <= len(body):
+            if len(body) > length:
+                # More than was announced: the surplus is nobody's answer.
+                self.reusable = False
+                body = body[:length]
             self._finish()
             user.on_whole(status, fields, body)
-            return
+        else:
+            self._begin_body(user, status, fields, length)
+            if body and self.user is user:
+                self._take_body(user, body)
+
+    def _wait_or_refuse(self, user: UpstreamUser, data: bytes) -> None:
+        partial = PartialHead(STATUS_LINE, _MAX_RESPONSE_HEAD_BYTES)
+        if partial.add(data) is None:
+            self._head = partial
+        else:
+            self._refuse(user)
+
+    def _begin_body(self, user: UpstreamUser, status: int, fields: ResponseFields, length: int) -> None:
         self._status = status
         self._left = length
         if length == CHUNKED:
@@ -162,14 +183,6 @@ class Upstream(asyncio.Protocol):
         elif length == UNTIL_CLOSE:
             self.reusable = False
         user.on_response(status, fields)
-        if body and self.user is user:
-            self._take_body(user, body)
-
-    def _may_become_head(self, data: bytes) -> bool:
-        if END_OF_HEAD in data or len(data) > _MAX_RESPONSE_HEAD_BYTES or not b"HTTP/1.".startswith(data[:7]):
-            return False
-        self._held = data
-        return True
 
     def _take_informational(self, user: UpstreamUser, status: int, fields: ResponseFields, rest: bytes) -> None:
         if status == 101:
@@ -177,7 +190,7 @@ class Upstream(asyncio.Protocol):
             self._status = status
             self.reusable = False
             user.on_tunnel(fields)
-            if rest:
+            if rest and self.user is user:
                 user.on_data(rest)
             return
         user.on_informational(status, fields)
@@ -216,10 +229,10 @@ class Upstream(asyncio.Protocol):
             self._finish()
             user.on_end()
 
-    def _refuse(self, user: UpstreamUser) -> None:
+    def _refuse(self, user: UpstreamUser, cause: str = "") -> None:
         self.user = None
         self.abort()
-        user.on_reset(Reset.PROTOCOL_ERROR)
+        user.on_reset(Reset.PROTOCOL_ERROR, cause)
 
     def _finish(self) -> None:
         """The response is complete; the connection is free or done with."""
@@ -254,7 +267,8 @@ class Upstream(asyncio.Protocol):
         host.closed()
         user, self.user = self.user, None
         if user is not None:
-            cut_short = self._status and not self._tunnelled and exc is None
+            began = self._head is not None or (self._status and not self._tunnelled)
+            cut_short = began and exc is None
             user.on_reset(Reset.PROTOCOL_ERROR if cut_short else Reset.TERMINATION)
         elif self in host.idle:
             host.idle.remove(self)

@@ -47,18 +47,17 @@ class Workload:
     ) -> bool:
         request: h11.Request | None = None
         body_bytes = 0
-        while True:
-            event = connection.next_event()
+        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
             if event is h11.NEED_DATA:
+                if request is not None and _waits(connection, request):
+                    writer.write(_sent(connection, h11.InformationalResponse(status_code=100, headers=[])))
                 connection.receive_data(await reader.read(_CHUNK))
-            elif isinstance(event, h11.Request):
-                request = event
             elif isinstance(event, h11.Data):
                 body_bytes += len(event.data)
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
+            elif not isinstance(event, h11.Request) or await self.plays(event, writer):
                 return False
+            else:
+                request = event
         assert request is not None
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
         seen = {
@@ -72,6 +71,9 @@ class Workload:
         }
         self.seen.append(seen)
         await self._delay(headers)
+        if _first(headers, "upgrade") and not _first(headers, "x-lab-noupgrade"):
+            await self._echo(connection, reader, writer)
+            return False
         status = self._status(headers)
         if status is None:
             return False
@@ -79,6 +81,21 @@ class Workload:
             writer.write(piece)
         await writer.drain()
         return connection.our_state is h11.DONE and connection.their_state is h11.DONE
+
+    async def plays(self, request: h11.Request, writer: asyncio.StreamWriter) -> bool:
+        """Whether something else than an answer was written, after which the connection ends."""
+        return False
+
+    async def _echo(
+        self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Switch to a WebSocket that isn't one: what comes goes back behind `echo:`."""
+        lines = [("upgrade", "websocket"), ("connection", "Upgrade"), ("x-backend", self.name)]
+        writer.write(_sent(connection, h11.InformationalResponse(status_code=101, headers=lines)))
+        data = connection.trailing_data[0] or await reader.read(_CHUNK)
+        while data:
+            writer.write(b"echo:" + data)
+            data = await reader.read(_CHUNK)
 
     async def _delay(self, headers: Headers) -> None:
         asked = _mapped(headers, "x-lab-delay-on").get(self.name) or _first(headers, "x-lab-delay-ms")
@@ -97,13 +114,22 @@ class Workload:
         return int(_mapped(headers, "x-lab-status-on").get(self.name) or _first(headers, "x-lab-status") or 200)
 
 
+def _waits(connection: h11.Connection, request: h11.Request) -> bool:
+    """Whether the client waits for a 100, and gets it."""
+    return connection.they_are_waiting_for_100_continue and (b"x-lab-no100", b"1") not in list(request.headers)
+
+
+def _sent(connection: h11.Connection, event: h11.InformationalResponse) -> bytes:
+    return connection.send(event) or b""
+
+
 def _answer(
     connection: h11.Connection, method: bytes, status: int, headers: Headers, seen: dict[str, Any], name: str
 ) -> list[bytes]:
     size = _first(headers, "x-lab-resp-size")
     body = b"x" * int(size) if size else json.dumps(seen).encode()
     bodyless = status in (204, 304)
-    extra = [tuple(value.split("=", 1)) for key, value in headers if key == "x-lab-set"]
+    extra = [(name, text) for key, value in headers if key == "x-lab-set" for name, _, text in [value.partition("=")]]
     lines = [
         ("server", "labserver"),
         ("x-backend", name),

@@ -40,6 +40,23 @@ def deliberate_differences() -> dict[str, str]:
     return {id_: line.strip() for line in lines for id_ in re.findall(r"`([\w./#-]+)`", line)}
 
 
+def tell(outcomes: Iterable[tuple[str, Sequence[str]]], out: TextIO) -> bool:
+    """Print what disagrees, by case id, and last `N of M`; True when only deliberate differences are left."""
+    explained = deliberate_differences()
+    agreed = unexplained = total = 0
+    for id_, problems in outcomes:
+        total += 1
+        if not problems:
+            agreed += 1
+        elif id_ in explained:
+            out.write(f"{id_}: deliberate: {explained[id_]}\n")
+        else:
+            unexplained += 1
+            out.write(f"{id_}: " + "; ".join(problems) + "\n")
+    out.write(f"{agreed} of {total}\n")
+    return unexplained == 0
+
+
 def compare(cases: Iterable[Case], out: TextIO) -> bool:
     """Print disagreements and, last, `N of M`; True when nothing but deliberate differences is left."""
     explained = deliberate_differences()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from meshsim.kit.clock import LoopClock
-from tests.conformance.cases import deliberate_differences
+from tests.conformance.cases import tell
 from tests.conformance.routing_expect import Outcome, Response, Seen, disagreements
 from tests.conformance.routing_world import Config, manifests, port_of, proxy_arguments
 from tests.kits.processes import REPOSITORY
@@ -259,20 +259,8 @@ async def _told(scene: Scene, case: dict[str, Any]) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Replay and count; returns the exit code."""
     files = [Path(argument) for argument in arguments] or [shared(RECORDING)]
-    explained = deliberate_differences()
-    agreed = total = unexplained = 0
-    for file in files:
-        for id_, problems in asyncio.run(replay(file, json.loads(file.read_text()))).items():
-            total += 1
-            if not problems:
-                agreed += 1
-            elif id_ in explained:
-                print(f"{id_}: deliberate: {explained[id_]}")
-            else:
-                unexplained += 1
-                print(f"{id_}: " + "; ".join(problems))
-    print(f"{agreed} of {total}")
-    return 1 if unexplained else 0
+    replayed = (asyncio.run(replay(file, json.loads(file.read_text()))) for file in files)
+    return 0 if tell((outcome for outcomes in replayed for outcome in outcomes.items()), sys.stdout) else 1
 
 
 if __name__ == "__main__":

@@ -59,35 +59,55 @@ class PolicyIndex:
     def __init__(self, rules: Iterable[DestinationRule], proxy: Identity) -> None:
         """`rules` come oldest first."""
         self._proxy = proxy
-        self._by_namespace: dict[str, dict[tuple[str, tuple[str, ...]], HostPolicy]] = {}
+        merged: dict[str, dict[tuple[str, tuple[str, ...]], HostPolicy]] = {}
         for rule in rules:
             selector = rule.spec.workload_selector
             if selector is not None and not selects(selector.match_labels, proxy.labels):
                 continue
             namespace = rule.metadata.namespace or DEFAULT_NAMESPACE
             host = qualified_host(rule.spec.host, namespace)
-            merged = self._by_namespace.setdefault(namespace, {})
+            of_namespace = merged.setdefault(namespace, {})
             key = (host, rule.spec.export_to)
-            merged[key] = _merged(merged.get(key, HostPolicy(host)), rule)
+            of_namespace[key] = _merged(of_namespace.get(key, HostPolicy(host)), rule)
+        self._by_namespace = {
+            namespace: _HostIndex(
+                (policy for (_, export_to), policy in policies.items() if self._sees(export_to, namespace))
+            )
+            for namespace, policies in merged.items()
+        }
 
     def of(self, service: MeshService) -> HostPolicy:
         """The policy of a service: the proxy's own namespace before the service's before the root."""
         own, root = self._proxy.namespace, ROOT_NAMESPACE
         levels = [*([own] if own != root else []), service.namespace, root]
         for namespace in levels:
-            found = self._best(namespace, service.host)
+            policies = self._by_namespace.get(namespace)
+            found = None if policies is None else policies.best(service.host)
             if found is not None:
                 return found
         return NO_POLICY
 
-    def _best(self, namespace: str, host: str) -> HostPolicy | None:
-        own = namespace == self._proxy.namespace
-        fitting = [
-            policy
-            for (pattern, export_to), policy in self._by_namespace.get(namespace, {}).items()
-            if host_matches(pattern, host) and (own or is_visible(export_to, namespace, self._proxy.namespace))
-        ]
-        return max(fitting, key=lambda policy: specificity(policy.host), default=None)
+    def _sees(self, export_to: tuple[str, ...], namespace: str) -> bool:
+        own = self._proxy.namespace
+        return namespace == own or is_visible(export_to, namespace, own)
+
+
+class _HostIndex:
+    """The policies of one namespace, found by host: the exact one before the longest wildcard, older first."""
+
+    def __init__(self, policies: Iterable[HostPolicy]) -> None:
+        self._exact: dict[str, HostPolicy] = {}
+        for policy in policies:
+            self._exact.setdefault(policy.host, policy)
+        wildcards = [policy for policy in self._exact.values() if policy.host.startswith("*")]
+        self._wildcards = sorted(wildcards, key=lambda policy: specificity(policy.host), reverse=True)
+
+    def best(self, host: str) -> HostPolicy | None:
+        """The policy whose host fits best."""
+        exact = self._exact.get(host)
+        if exact is not None:
+            return exact
+        return next((policy for policy in self._wildcards if host_matches(policy.host, host)), None)
 
 
 def _merged(older: HostPolicy, rule: DestinationRule) -> HostPolicy:

@@ -265,6 +265,11 @@ _COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("Count", lambda obj, _: str(obj.get("count") or 1), wide=True),
         Column("Name", lambda obj, _: str(obj["metadata"]["name"]), format="name", wide=True),
     ),
+    "PodDisruptionBudget": (
+        _NAME, _text("Min Available", "spec.minAvailable", default="N/A"),
+        _text("Max Unavailable", "spec.maxUnavailable", default="N/A"),
+        _count("Allowed Disruptions", "status.disruptionsAllowed"), _AGE,
+    ),
     "ConfigMap": (_NAME, Column("Data", _entries("data", "binaryData"), "integer"), _AGE),
     "Secret": (_NAME, _text("Type", "type"), Column("Data", _entries("data"), "integer"), _AGE),
     "ServiceAccount": (_NAME, Column("Secrets", _entries("secrets"), "integer"), _AGE),

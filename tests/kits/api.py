@@ -3,19 +3,20 @@
 from collections.abc import AsyncIterator, Sequence
 
 from meshsim.api.decode import Object, read_json, write_json
-from meshsim.api.kinds import KINDS, Kind
+from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key
 from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.selection import selection_of
+from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.store import Store
 from meshsim.apiserver.watch import Watch
 from meshsim.client.api import Listing, PatchType, WatchEvent
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock, VirtualClock
 
-for _kind in KINDS:
+for _kind in SERVED:
     # Read from the disk here, where no loop runs yet that it would block.
     schema_of(_kind.group, _kind.kind)
 
@@ -25,7 +26,7 @@ class InProcessApi:
 
     def __init__(self, clock: Clock | None = None, *, seed: int = 1) -> None:
         self.clock = clock or VirtualClock()
-        self.store = Store(KINDS, int(self.clock.now() * 1000))
+        self.store = Store(SERVED, int(self.clock.now() * 1000))
         self.registry = Registry(self.store, self.clock.now, draws(seed, "api"))
 
     async def get(self, kind: Kind, key: Key) -> Object:

@@ -10,6 +10,7 @@ from aiohttp import web
 from meshsim.api.kinds import NODE, POD
 from meshsim.api.meta import Key
 from meshsim.apiserver.port_forward import PROTOCOL
+from meshsim.apiserver.served import POD_DISRUPTION_BUDGET
 from meshsim.apiserver.spdy import Closed, Data, Event, SpdyConnection
 from meshsim.client.api import NotFoundError
 from meshsim.client.http import HttpApi
@@ -207,3 +208,16 @@ async def test_an_evicted_pod_ends_gracefully(api: HttpApi, http: aiohttp.Client
         await api.get(POD, A_POD)
     async with http.post(f"{POD_URL}/eviction", json=eviction) as reply:
         assert reply.status == 404
+
+
+async def test_a_pod_that_a_budget_needs_is_not_evicted(api: HttpApi, http: aiohttp.ClientSession) -> None:
+    await api.create(POD, pod())
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    await api.patch(POD, A_POD, ready, subresource="status")
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+    await api.create(POD_DISRUPTION_BUDGET, {"metadata": {"name": "web", "namespace": "default"}, "spec": spec})
+    async with http.post(f"{POD_URL}/eviction", json={"kind": "Eviction"}) as reply:
+        status = await reply.json()
+        assert (reply.status, status["reason"]) == (429, "TooManyRequests")
+    assert status["details"]["causes"][0]["reason"] == "DisruptionBudget"
+    assert "deletionTimestamp" not in (await api.get(POD, A_POD))["metadata"]

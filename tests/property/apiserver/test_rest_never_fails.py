@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from meshsim.api.decode import Object, write_json
-from meshsim.api.kinds import KINDS, Kind
+from meshsim.api.kinds import POD, Kind
+from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.server import api_server
 from meshsim.client.api import PatchType
 from meshsim.kit.clock import LoopClock
@@ -21,12 +22,17 @@ pytestmark = pytest.mark.property
 
 Request = tuple[str, str, dict[str, str], dict[str, str], bytes]
 
-GOOD: Final = [rollout(), replica_set(), pod(), service(), config_map("web"), virtual_service()]
+GOOD: Final = [rollout(), replica_set(), pod("web"), service(), config_map("web"), virtual_service()]
 FIELDS: Final = [
     "metadata", "spec", "status", "name", "labels", "annotations", "ownerReferences", "finalizers", "containers",
     "ports", "replicas", "selector", "matchLabels", "template", "resources", "limits", "env", "volumes", "strategy",
     "data", "stringData", "type", "conditions", "managedFields", "generateName", "kind", "apiVersion", "uid",
 ]  # fmt: skip
+PARTS: Final = [
+    "",
+    "/web",
+    *(f"/web/{part}" for part in ("status", "scale", "other", "eviction", "log", "portforward")),
+]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -80,12 +86,14 @@ BODIES = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    kind: Kind = draw(st.sampled_from(KINDS))
+    kind: Kind = draw(st.sampled_from([*SERVED, POD, POD]))
     version = draw(st.sampled_from(kind.versions))
     path = f"/apis/{kind.group}/{version}" if kind.group else f"/api/{version}"
     if kind.namespaced and draw(st.booleans()):
         path += "/namespaces/default"
-    path += f"/{kind.plural}" + draw(st.sampled_from(["", "/web", "/web/status", "/web/scale", "/web/other"]))
+    path += f"/{kind.plural}" + draw(
+        st.sampled_from(["", "/web", "/web/status", "/web/scale", "/web/eviction", "/web/log", "/web/portforward"])
+    )
     query = draw(
         st.dictionaries(
             st.sampled_from(

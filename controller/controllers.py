@@ -7,6 +7,7 @@ from controller.analysis.reconciler import setup as setup_analyses
 from controller.counted import CountedApi
 from controller.deployment.reconciler import setup as setup_deployments
 from controller.events import EventRecorder
+from controller.experiment.reconciler import setup as setup_experiments
 from controller.job.reconciler import setup as setup_jobs
 from controller.manager import Manager
 from controller.metrics import CountingRecorder, MeasuredReconciler, Reconciles, controller_info, rollout_samples
@@ -43,6 +44,7 @@ class Controllers:
         setup_deployments(self.manager, api, clock)
         setup_jobs(self.manager, api, clock)
         setup_analyses(self.manager, providers, self._recorder)
+        setup_experiments(self.manager, api, clock, self._recorder)
 
     def samples(self) -> Iterator[Sample]:
         """All series of `/metrics`."""

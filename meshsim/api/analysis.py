@@ -3,7 +3,7 @@
 from typing import Final
 
 from meshsim.api.decode import Object, Wire
-from meshsim.api.meta import ObjectMeta
+from meshsim.api.meta import Condition, ObjectMeta
 
 COMPLETED_PHASES: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 """Phases that an analysis run or an experiment never leaves."""
@@ -191,6 +191,15 @@ class ExperimentTemplateStatus(Wire, frozen=True):
     last_transition_time: str = ""
 
 
+class ExperimentAnalysisStatus(Wire, frozen=True):
+    """How one analysis of an experiment is: `name` is the experiment's, `analysis_run` the object's."""
+
+    name: str = ""
+    analysis_run: str = ""
+    phase: str = ""
+    message: str = ""
+
+
 class ExperimentStatus(Wire, frozen=True):
     """How the experiment goes."""
 
@@ -198,7 +207,16 @@ class ExperimentStatus(Wire, frozen=True):
     message: str = ""
     available_at: str = ""
     template_statuses: tuple[ExperimentTemplateStatus, ...] = ()
-    analysis_runs: tuple[Object, ...] = ()
+    analysis_runs: tuple[ExperimentAnalysisStatus, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    def template(self, name: str) -> ExperimentTemplateStatus | None:
+        """How the version of that template is."""
+        return next((status for status in self.template_statuses if status.name == name), None)
+
+    def analysis(self, name: str) -> ExperimentAnalysisStatus | None:
+        """How the analysis of that name is."""
+        return next((status for status in self.analysis_runs if status.name == name), None)
 
 
 class ExperimentSpec(Wire, frozen=True):
@@ -208,6 +226,10 @@ class ExperimentSpec(Wire, frozen=True):
     duration: str = ""
     analyses: tuple[Object, ...] = ()
     progress_deadline_seconds: int | None = None
+    scale_down_delay_seconds: int | None = None
+    dry_run: tuple[DryRun, ...] = ()
+    measurement_retention: tuple[MeasurementRetention, ...] = ()
+    analysis_run_metadata: Object | None = None
     terminate: bool = False
 
 

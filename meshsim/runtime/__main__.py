@@ -14,10 +14,10 @@ from meshsim.kit.errors import UsageError
 from meshsim.kit.lag import Lags, parse_lag
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.addresses import has_aliases
 from meshsim.runtime.endpoints import Caches, EndpointsController
 from meshsim.runtime.events import PodEvents
 from meshsim.runtime.kubelet import Kubelet
+from meshsim.runtime.listening import has_aliases
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
 from meshsim.runtime.server import NodeServer

@@ -2,7 +2,6 @@
 
 import hashlib
 import ipaddress
-import socket
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -38,31 +37,3 @@ def ports_of(annotations: Mapping[str, str]) -> dict[int, int]:
     """Container port → the port that listens, for those that differ."""
     pairs = (pair.partition("=") for pair in annotations.get(PORTS_ANNOTATION, "").split(",") if pair)
     return {int(port): int(listening) for port, _, listening in pairs if port.isdecimal() and listening.isdecimal()}
-
-
-def has_aliases() -> bool:
-    """Whether this system lets a process listen on any loopback address, as Linux does and macOS does not."""
-    with socket.socket() as candidate:
-        try:
-            candidate.bind((str(POD_NETWORK[1]), 0))
-        except OSError:
-            return False
-    return True
-
-
-def listening_port(address: str, port: int) -> int:
-    """The port, if this process may listen on it at that address, else a free one.
-
-    It may not when another program listens on that port at every address, or when low ports are root's.
-    """
-    for candidate in (port, 0):
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((address, candidate))
-                trial.listen()
-            except (OSError, OverflowError):
-                continue
-            bound: int = trial.getsockname()[1]
-            return bound
-    return port

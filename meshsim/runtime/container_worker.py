@@ -12,12 +12,13 @@ from meshsim.api.core import Container, Pod, Probe
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.containers import KILLED, ContainerRuntime, Exit, RunningContainer, Sandbox, StartRefusedError
+from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError
 from meshsim.runtime.events import PodEvent
 from meshsim.runtime.hooks import run_hook
 from meshsim.runtime.pod_status import ContainerState, Terminated
 from meshsim.runtime.probes import Probed, Verdict, attempt
 from meshsim.runtime.restarts import CrashBackoff, restarts
+from meshsim.runtime.running import ContainerRuntime, RunningContainer
 from meshsim.runtime.tasks import log_failure, within
 
 _CREATION_S: Final = 1.0

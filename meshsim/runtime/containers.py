@@ -1,13 +1,12 @@
-"""What runs a container, as the kubelet sees it: something that starts, ends, can be stopped and measured."""
+"""What containers have in common, however they are run: where they listen, what they use, how they end. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from meshsim.api.core import Container, Pod
+from meshsim.api.core import Container
 from meshsim.kit.quantities import QuantityError, parse_quantity
-from meshsim.runtime.log import ContainerLog
 
 KILLED: Final = 137
 """The exit code of a program that was killed: 128 + SIGKILL."""
@@ -57,45 +56,6 @@ class StartRefusedError(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
-
-
-class RunningContainer(Protocol):
-    """One run of a container, from its start to its exit."""
-
-    @property
-    def log(self) -> ContainerLog:
-        """What it printed."""
-
-    async def wait(self) -> Exit:
-        """How it ended, once it has. May be asked again."""
-
-    def update(self, pod: Pod) -> None:
-        """The pod has changed."""
-
-    async def execute(self, command: Sequence[str]) -> int:
-        """The exit code of a command run inside it. Raises OSError."""
-
-    def give_up_connections(self) -> None:
-        """It will be stopped soon: let clients go elsewhere, if it can."""
-
-    async def stop(self) -> None:
-        """Ask it to end and wait until it has; it may take for ever."""
-
-    def kill(self) -> None:
-        """End it at once."""
-
-    def usage(self) -> Usage:
-        """What it used, as last measured."""
-
-
-class ContainerRuntime(Protocol):
-    """Starts containers."""
-
-    async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> RunningContainer:
-        """Start one. Raises StartRefusedError."""
-
-    def is_seamless(self, container: Container) -> bool:
-        """Whether one that is started again after the node's own restart is the same run of it."""
 
 
 def memory_limit(container: Container) -> float:

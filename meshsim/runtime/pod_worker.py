@@ -20,11 +20,13 @@ from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.addresses import PORTS_ANNOTATION, listening_port, ports_of, ports_to_text
+from meshsim.runtime.addresses import PORTS_ANNOTATION, ports_of, ports_to_text
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
-from meshsim.runtime.containers import ContainerRuntime, Sandbox
+from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.events import PodEvents
+from meshsim.runtime.listening import listening_port
 from meshsim.runtime.pod_status import Place, pod_status, state_before
+from meshsim.runtime.running import ContainerRuntime
 from meshsim.runtime.tasks import log_failure, within
 
 _log: Final = logging.getLogger(__name__)

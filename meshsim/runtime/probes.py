@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import quote
 
 from meshsim.api.core import Container, HttpGet, Probe
-from meshsim.runtime.containers import RunningContainer, Sandbox
+from meshsim.runtime.containers import Sandbox
+from meshsim.runtime.running import RunningContainer
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 _SAFE: Final = "/?=&%:@,;+!$'()*~"

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from meshsim.api.core import Container, Pod
 from meshsim.kit.clock import Clock
-from meshsim.runtime.containers import RunningContainer, Sandbox
+from meshsim.runtime.containers import Sandbox
+from meshsim.runtime.running import RunningContainer
 from meshsim.runtime.simulated import SimulatedRuntime
 
 if TYPE_CHECKING:

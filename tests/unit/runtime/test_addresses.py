@@ -1,9 +1,8 @@
 """Unit tests of pod addresses."""
 
 import ipaddress
-import socket
 
-from meshsim.runtime.addresses import POD_NETWORK, listening_port, pod_ip, ports_of, ports_to_text
+from meshsim.runtime.addresses import POD_NETWORK, pod_ip, ports_of, ports_to_text
 
 
 def test_a_pod_has_the_same_address_whenever_it_is_asked_for() -> None:
@@ -30,14 +29,3 @@ def test_the_ports_of_a_pod_without_an_address_of_its_own_survive_the_annotation
 def test_an_annotation_that_names_no_ports_is_no_port() -> None:
     assert ports_of({"meshsim.dev/ports": "http=x,8080,=5"}) == {}
     assert ports_of({}) == {}
-
-
-def test_a_port_that_somebody_has_at_every_address_is_replaced_by_a_free_one() -> None:
-    with socket.create_server(("0.0.0.0", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert listening_port("127.16.0.1", port) not in (port, 0)
-    assert listening_port("127.16.0.1", port) == port
-
-
-def test_a_port_that_cannot_be_is_replaced_by_a_free_one() -> None:
-    assert 0 < listening_port("127.0.0.1", 70_000) < 65_536

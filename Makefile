@@ -48,6 +48,9 @@ bench: $(DEV) ## the proxy beside Envoy, nginx, HAProxy, Caddy and aiohttp: proc
 bench-controller: $(DEV) ## two thousand rollouts: start, rest, reaction
 	@$(BIN)/python -m tests.bench.controller
 
+bench-node: $(DEV) ## idle pods: how soon they are ready, what each costs
+	@$(BIN)/python -m loadtest.bench.node
+
 fix: $(DEV) ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
@@ -62,4 +65,4 @@ lock: $(DEV) ## pin the newest versions
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-compose bench bench-controller fix wheel lock clean
+.PHONY: help setup demo test check e2e test-compose bench bench-controller bench-node fix wheel lock clean

@@ -58,6 +58,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
         Verb("undo", _CHANGE, "go back to the version before", "UNDO", is_argo=True),
         Verb("pause", _CHANGE, "pause a rollout", "PAUSE", is_argo=True),
         Verb("restart", _CHANGE, "restart the pods of a rollout", "RESTART", is_argo=True),
+        Verb("create", "meshsim.cli.argo.create", "start an analysis by hand, or create from files", is_argo=True),
         Verb("terminate", _CHANGE, "end an analysis run or an experiment", "TERMINATE", is_argo=True),
         Verb("version", "meshsim.cli.version", "print the version", is_argo=True),
     ),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import CHUNKED, NO_FIELDS, RequestFields
-from meshsim.http1.grammar import REQUEST_HEAD, REQUEST_LINE, fault_of
+from meshsim.http1.grammar import REQUEST_LINE, fault_of
 from meshsim.http1.head import PartialHead, without_blank_lines
 from meshsim.mesh.request import Request
 from meshsim.proxy.engine import Engine
@@ -112,19 +112,17 @@ class Downstream(asyncio.Protocol):
 
     def _take_head(self, data: bytes) -> None:
         engine = self.engine
-        head = REQUEST_HEAD.match(data)
-        end = 0 if head is None else head.end()
-        if head is None or end > engine.settings.max_head_bytes:
-            self._refuse_or_wait(data)
-            return
-        self._stop_waiting()
-        method, target, minor, section = head.groups()
         try:
-            fields = engine.request_memo.read(section)
+            head = engine.request_heads.read(data)
         except MessageError as error:
             self._refuse(error)
             return
-        self.is_http10 = minor == b"0"
+        if head is None:
+            self._refuse_or_wait(data)
+            return
+        self._stop_waiting()
+        target, fields = head.target, head.fields
+        self.is_http10 = head.is_http10
         self.keeps_alive = not (fields.close or engine.is_draining)
         if self.is_http10:
             if not engine.settings.accepts_http10:
@@ -137,16 +135,16 @@ class Downstream(asyncio.Protocol):
             if fields.upgrade:
                 fields = fields.without_upgrade()
         self.sent_bytes = 0
-        if target[:1] != b"/" or fields.host is None or not fields.host_is_valid:
-            usual = self._usual(method, target, fields)
+        if not head.is_usual:
+            usual = self._usual(head.method, target, fields)
             if usual is None:
                 return
             target, fields = usual
         target = engine.snapshot.normalise(target)
-        request = Request(method, target, fields.host or b"", fields, b"http", self.ip)
-        exchange = Exchange(engine, self, request, fields, end)
+        request = Request(head.method, target, fields.host or b"", fields, b"http", self.ip)
+        exchange = Exchange(engine, self, request, fields, head.size)
         self._exchange = exchange
-        self._begin(exchange, data[end:] if len(data) > end else b"")
+        self._begin(exchange, data[head.size :])
 
     def _begin(self, exchange: Exchange, rest: bytes) -> None:
         """Start an exchange; `rest` is what came behind its head."""

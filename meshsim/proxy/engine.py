@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from meshsim.http1.errors import MessageError
-from meshsim.http1.fields import FieldsMemo, read_request_fields, read_response_fields
+from meshsim.http1.memo import request_heads, response_heads
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
@@ -55,8 +55,8 @@ class Engine:
         self.sources = {True: GATEWAY_WORKLOAD, False: sidecar}
         self.request_ids = RequestIds()
         self.date = DateLine(self.loop)
-        self.request_memo = FieldsMemo(read_request_fields)
-        self.response_memo = FieldsMemo(read_response_fields)
+        self.request_heads = request_heads(settings.max_head_bytes)
+        self.response_heads = response_heads()
         self.mirror = draws(seed, "mirror")
         self.trusted_proxies = trusted_proxies
         self.connections: set[Closable] = set()
@@ -143,7 +143,7 @@ class Engine:
         try:
             async with asyncio.timeout(timeout_s):
                 _, upstream = await self.loop.create_connection(
-                    lambda: Upstream(host, self.response_memo), host.endpoint.ip, host.endpoint.port
+                    lambda: Upstream(host, self.response_heads), host.endpoint.ip, host.endpoint.port
                 )
         except TimeoutError:
             host.dial_failed(Reset.CONNECTION_TIMEOUT)

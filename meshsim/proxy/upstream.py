@@ -5,9 +5,10 @@ from typing import Final, cast
 
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
-from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, FieldsMemo, ResponseFields
-from meshsim.http1.grammar import RESPONSE_HEAD, STATUS_LINE
+from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, ResponseFields
+from meshsim.http1.grammar import STATUS_LINE
 from meshsim.http1.head import PartialHead
+from meshsim.http1.memo import HeadMemo, ResponseHead
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Host
 from meshsim.proxy.peers import UpstreamUser
@@ -20,19 +21,18 @@ class Upstream(asyncio.Protocol):
     """The protocol of an upstream connection."""
 
     __slots__ = (
-        "_decoder", "_head", "_left", "_memo", "_status", "_tunnelled", "host", "idle_since", "is_closing",
-        "received_bytes", "requests", "reusable", "transport", "user", "was_answered",
+        "_decoder", "_head", "_heads", "_left", "_status", "_tunnelled", "host", "idle_since", "is_closing",
+        "received_bytes", "requests", "reusable", "transport", "user",
     )  # fmt: skip
 
-    def __init__(self, host: Host, memo: FieldsMemo[ResponseFields]) -> None:
+    def __init__(self, host: Host, heads: HeadMemo[ResponseHead]) -> None:
         self.host = host
-        self._memo = memo
+        self._heads = heads
         self.transport: asyncio.Transport | None = None
         self.user: UpstreamUser | None = None
         self.is_closing = False
         self.requests = 0
         self.reusable = True
-        self.was_answered = False
         self.received_bytes = 0
         self.idle_since = 0.0
         self._head: PartialHead | None = None
@@ -48,7 +48,6 @@ class Upstream(asyncio.Protocol):
         self.user = user
         self.requests += 1
         self.reusable = self.requests < self.host.cluster.plan.limits.max_requests_per_connection
-        self.was_answered = False
         self.received_bytes = 0
         self.transport.write(head)  # type: ignore[union-attr] # only connected ones are handed out
 
@@ -135,27 +134,21 @@ class Upstream(asyncio.Protocol):
         self._take_head(user, data)
 
     def _take_head(self, user: UpstreamUser, data: bytes) -> None:
-        head = RESPONSE_HEAD.match(data)
-        if head is None:
-            self._wait_or_refuse(user, data)
-            return
-        self.was_answered = True
-        minor, number, section = head.groups()
-        status = int(number)
         try:
-            fields = self._memo.read(section)
-            if status != 200 or minor == b"0":
-                fields = fields.of(status, minor)
+            head = self._heads.read(data)
         except MessageError as error:
             self._refuse(user, error.details)
             return
-        if status < 200:
-            self._take_informational(user, status, fields, data[head.end() :])
+        if head is None:
+            self._wait_or_refuse(user, data)
             return
-        if fields.close or (minor == b"0" and not fields.keep_alive):
+        status, fields, body = head.status, head.fields, data[head.size :]
+        if status < 200:
+            self._take_informational(user, status, fields, body)
+            return
+        if head.closes:
             self.reusable = False
         length = 0 if user.is_head_request or status in (204, 304) else fields.length
-        body = data[head.end() :]
         if 0 <= length <= len(body):
             if len(body) > length:
                 # More than was announced: the surplus is nobody's answer.

@@ -71,7 +71,7 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         tasks.start(recorder.run(), "event recorder")
         rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
         providers = Providers(api, plane.clock, outbound, flags.prometheus, os.environ)
-        controllers = Controllers(api, plane.clock, recorder, rules, providers)
+        controllers = Controllers(api, plane.clock, recorder, rules, providers, give_up)
         async with MetricsServer(controllers.samples) as server:
             address = await server.listen(flags.host, flags.port)
             async with controllers.manager:

@@ -18,6 +18,7 @@ from controller.rollout.release import Releaser
 from controller.rollout.rules import Rules
 from meshsim.api.kinds import DESTINATION_RULE, ROLLOUT, SERVICE
 from meshsim.kit.clock import Clock
+from meshsim.kit.tasks import OnFailure
 from meshsim.telemetry.exposition import Sample
 
 
@@ -25,9 +26,15 @@ class Controllers:
     """Everything that reconciles, and what it reports."""
 
     def __init__(
-        self, api: CountedApi, clock: Clock, recorder: EventRecorder, rules: Rules, providers: Providers
+        self,
+        api: CountedApi,
+        clock: Clock,
+        recorder: EventRecorder,
+        rules: Rules,
+        providers: Providers,
+        on_failure: OnFailure | None = None,
     ) -> None:
-        self.manager = Manager(api, clock)
+        self.manager = Manager(api, clock, on_failure)
         self._api = api
         cache = Cache(self.manager.informer)
         self._rollouts = cache.informers[ROLLOUT]

@@ -22,7 +22,7 @@ from meshsim.api.meta import Key
 from meshsim.client.api import Api, ApiError
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock
-from meshsim.kit.tasks import TaskOwner
+from meshsim.kit.tasks import OnFailure, TaskOwner
 
 _log: Final = logging.getLogger(__name__)
 _DRAIN_S: Final = 2.0
@@ -122,16 +122,19 @@ class Controller:
 
 
 class Manager:
-    """The reconcilers of one process and the informers they share."""
+    """The reconcilers of one process and the informers they share.
 
-    def __init__(self, api: Api, clock: Clock) -> None:
+    `on_failure` is told of an informer or a worker that ended though it should not have: nobody takes its place.
+    """
+
+    def __init__(self, api: Api, clock: Clock, on_failure: OnFailure | None = None) -> None:
         self.controllers: list[Controller] = []
         self._api = api
         self._clock = clock
         self._informers: dict[tuple[Kind, str], Informer] = {}
         self._worker_counts: list[int] = []
         self._workers: list[asyncio.Task[None]] = []
-        self._tasks = TaskOwner(_report)
+        self._tasks = TaskOwner(on_failure or _report)
 
     def informer(self, kind: Kind, *, selector: str = "") -> Informer:
         """The cache of that kind, one for all who ask for the same. Ask before the manager starts."""

@@ -8,9 +8,9 @@ import pytest
 
 from controller.manager import Manager, own_key, owner_key
 from meshsim.api.decode import Object
-from meshsim.api.kinds import CONFIG_MAP, POD, REPLICA_SET
+from meshsim.api.kinds import CONFIG_MAP, POD, REPLICA_SET, Kind
 from meshsim.api.meta import Key
-from meshsim.client.api import ConflictError
+from meshsim.client.api import ConflictError, Listing
 from meshsim.kit.clock import VirtualClock
 from tests.kits.api import InProcessApi
 from tests.kits.eventually import eventually
@@ -140,3 +140,25 @@ async def test_a_manager_that_stops_lets_what_it_reconciles_end() -> None:
         await eventually(lambda: recorder.seen[A] == 1)
         asyncio.get_running_loop().call_later(0.05, recorder.gate.set)
     assert manager.controllers[0].outcomes.succeeded == 1
+
+
+class BrokenApi(InProcessApi):
+    """An API whose answers make no sense."""
+
+    async def list(self, kind: Kind, namespace: str | None = None, *, selector: str = "") -> Listing:
+        raise ValueError("no such thing as a list")
+
+
+async def test_an_informer_that_ends_is_told_of_because_nobody_takes_its_place() -> None:
+    api, told = BrokenApi(), asyncio.Event()
+    failed: list[tuple[str, str]] = []
+
+    def on_failure(task: str, failure: Exception) -> None:
+        failed.append((task, str(failure)))
+        told.set()
+
+    manager = Manager(api, api.clock, on_failure)
+    manager.add("test", Recorder(), {manager.informer(CONFIG_MAP): own_key})
+    async with manager:
+        await asyncio.wait_for(told.wait(), 5)
+    assert failed == [("informer ConfigMap", "no such thing as a list")]

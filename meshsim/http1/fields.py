@@ -112,7 +112,7 @@ class ResponseFields(Fields):
 
     def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
         super().__init__(lines, length, measured, options, upgrade)
-        self.forward: tuple[bytes, bool] | None = None
+        self.forward: object = None
         """What whoever forwards these fields derived from them."""
 
     def of(self, status: int, minor: bytes) -> "ResponseFields":

@@ -20,11 +20,6 @@ class Limits:
     connect_timeout_s: float = 10.0
     idle_timeout_s: float = 3600.0
 
-    @property
-    def bound(self) -> bool:
-        """Whether any limit can ever be met by connections or requests."""
-        return min(self.max_connections, self.max_pending_requests, self.max_requests) < UNLIMITED
-
 
 def compile_limits(pool: ConnectionPool | None, connect_timeout_s: float, idle_timeout_s: float) -> Limits:
     """A cluster's limits; what its policy leaves out is unlimited, or the proxy's own default."""

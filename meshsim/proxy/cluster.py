@@ -218,12 +218,11 @@ class Cluster:
         self.by_address = {}
         self._rebalance()
 
-    def pick(self, key: int | None, tried: tuple[Host, ...] = ()) -> Host | None:
+    def pick(self, key: int | None, now: float, tried: tuple[Host, ...] = ()) -> Host | None:
         """A host for a request; None when none is available. One that was not tried yet, while there is one."""
         balancer = self._balancer
         if balancer is None:
             return None
-        now = self._now()
         host = balancer.pick(self._draw, key, now)
         if tried and host in tried:
             host = self._other(balancer, key, tried, host)

@@ -309,6 +309,7 @@ class Downstream(asyncio.Protocol):
         self.resume()
         self._take_head(data)
         if self._is_idle() and not self._lingers:
+            self.engine.idle_timeouts.stop(self)
             self._wait_for_request()
 
     def _is_idle(self) -> bool:
@@ -316,7 +317,6 @@ class Downstream(asyncio.Protocol):
 
     def _wait_for_request(self) -> None:
         engine = self.engine
-        engine.idle_timeouts.stop(self)
         engine.idle_timeouts.start(self, engine.now())
         if self._is_paused:
             self.resume()

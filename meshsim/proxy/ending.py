@@ -37,26 +37,26 @@ class Ending(ExchangeState):
 
     def stop_per_try(self) -> None:
         """The attempt is decided."""
-        per_try_s = self.route.retries.per_try_timeout_s if self.route else None
-        if per_try_s is not None:
-            self.engine.per_try_timeouts(per_try_s).stop(self)
+        if self.per_try_timeouts is not None:
+            self.per_try_timeouts.stop(self)
+            self.per_try_timeouts = None
 
     def stop_timeouts(self) -> None:
         """Nothing cuts it any more."""
         self.stop_per_try()
-        if self.route is not None and self.route.timeout_s is not None:
-            self.engine.response_timeouts(self.route.timeout_s).stop(self)
+        if self.response_timeouts is not None:
+            self.response_timeouts.stop(self)
+            self.response_timeouts = None
 
     def finish(self, now: float) -> None:
         """The end, exactly once: give back what was taken, count, let the connection go on."""
         if self.over:
             return
         self.over = True
-        route, engine = self.route, self.engine
+        engine = self.engine
         if engine.body_timeouts is not None:
             engine.body_timeouts.stop(self)
-        if route is not None and (route.timeout_s is not None or route.retries.per_try_timeout_s is not None):
-            self.stop_timeouts()
+        self.stop_timeouts()
         if self.timer is not None:
             self.timer.cancel()
             if self.cluster is not None:

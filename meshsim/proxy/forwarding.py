@@ -21,6 +21,7 @@ from meshsim.proxy.state import ExchangeState
 _ATTEMPT_COUNT: Final = b"x-envoy-attempt-count"
 _FRAMING: Final = b"transfer-encoding: chunked\r\n"
 _CLOSE: Final = b"connection: close\r\n"
+_END: Final = {is_gateway: line + b"\r\n" for is_gateway, line in SERVED_BY.items()}
 
 
 def plain_request_head(exchange: ExchangeState, tail: bytes) -> bytes:
@@ -111,19 +112,19 @@ def response_head(
     changes = destination.response_stages or exchange.set_cookie or engine.settings.explains
     if changes or (exchange.route is not None and exchange.route.cors is not None):
         lines = _changed_response(exchange, fields, destination, took_ms)
-        section, took = written(lines), b""
-        dated = any(name == b"date" for name, _ in lines)
+        head = status_line(status) + written(lines)
+        is_dated = any(name == b"date" for name, _ in lines)
     else:
-        section, dated = response_section(fields)
-        took = b"x-envoy-upstream-service-time: %d\r\n" % took_ms
+        section = response_section(status, fields)
+        head, is_dated = b"%b%d\r\n" % (section.head, took_ms), section.is_dated
     # A response to HEAD says how the body would have come.
     streams = fields.length < 0 and (not whole or exchange.is_head_request) and not downstream.is_http10
+    if is_dated and downstream.keeps_alive and not streams and not downstream.is_http10:
+        return head + _END[exchange.is_gateway]
     head = b"".join(
         (
-            status_line(status),
-            section,
-            took,
-            b"" if dated else engine.date.get(),
+            head,
+            b"" if is_dated else engine.date.get(),
             SERVED_BY[exchange.is_gateway],
             _FRAMING if streams else b"",
             b"" if downstream.keeps_alive else _CLOSE,

@@ -111,11 +111,26 @@ def peer_section(ip: bytes) -> bytes:
     return ip + b"\r\nx-forwarded-proto: http\r\nx-envoy-external-address: " + ip + b"\r\nx-request-id: "
 
 
-def response_section(fields: ResponseFields) -> tuple[bytes, bool]:
-    """The headers of a response that are passed down, and whether a date is among them; derived once."""
-    section = fields.forward
-    if section is None:
-        section = fields.forward = (written(response_lines(fields)), bool(fields.values(b"date")))
+class ResponseSection:
+    """The start of responses with the same status and fields, as it is sent on.
+
+    `head` is everything up to what differs with each response: it ends in `x-envoy-upstream-service-time: `.
+    """
+
+    __slots__ = ("head", "is_dated", "status")
+
+    def __init__(self, status: int, fields: ResponseFields) -> None:
+        self.status = status
+        self.head = b"".join((status_line(status), written(response_lines(fields)), b"x-envoy-upstream-service-time: "))
+        self.is_dated = bool(fields.values(b"date"))
+
+
+def response_section(status: int, fields: ResponseFields) -> ResponseSection:
+    """What is passed down of a response; derived once for equal fields."""
+    known = fields.forward
+    if isinstance(known, ResponseSection) and known.status == status:
+        return known
+    section = fields.forward = ResponseSection(status, fields)
     return section
 
 

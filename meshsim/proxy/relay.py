@@ -55,13 +55,14 @@ class Relay(Ending):
         if destination.hash is not None:
             self._hash(destination)
         limits = cluster.plan.limits
-        if limits.bound and cluster.active > limits.max_requests:
+        if cluster.active > limits.max_requests:
             cluster.overflowed += 1
             self._fail(Reset.OVERFLOW)
             return
+        now = self.engine.now()
         if route.timeout_s is not None and self.request_done:
-            self.engine.response_timeouts(route.timeout_s).start(self, self.engine.now())
-        self._attempt(cluster)
+            self._start_timeout(route.timeout_s, now)
+        self._attempt(cluster, now)
         if route.mirrors and not self.over:
             self._mirror(route, destination)
 
@@ -87,8 +88,12 @@ class Relay(Ending):
             ends = [self.downstream.address(f"DOWNSTREAM_{end}_ADDRESS") or "" for end in ("REMOTE", "LOCAL")]
             self.hash_key, self.set_cookie = policy.cookie.made_for("".join(ends))
 
-    def _attempt(self, cluster: Cluster) -> None:
-        host = cluster.pick(self.hash_key, self.tried)
+    def _start_timeout(self, timeout_s: float, now: float) -> None:
+        self.response_timeouts = queue = self.engine.response_timeouts(timeout_s)
+        queue.start(self, now)
+
+    def _attempt(self, cluster: Cluster, now: float) -> None:
+        host = cluster.pick(self.hash_key, now, self.tried)
         if host is None:
             self._no_host()
             return
@@ -136,7 +141,7 @@ class Relay(Ending):
             self.body.send(upstream)
             self.downstream.resume()
         if route.retries.per_try_timeout_s is not None:
-            queue = self.engine.per_try_timeouts(route.retries.per_try_timeout_s)
+            self.per_try_timeouts = queue = self.engine.per_try_timeouts(route.retries.per_try_timeout_s)
             queue.start(self, self.attempt_started)
 
     def on_body(self, data: bytes) -> None:
@@ -166,7 +171,7 @@ class Relay(Ending):
         for shadow in self.shadows:
             shadow.complete()
         if self.route is not None and self.route.timeout_s is not None:
-            self.engine.response_timeouts(self.route.timeout_s).start(self, self.engine.now())
+            self._start_timeout(self.route.timeout_s, self.engine.now())
 
     def refuse_body(self, error: MessageError) -> None:
         """The request's body is no acceptable message: nothing more of it goes up."""
@@ -361,7 +366,7 @@ class Relay(Ending):
         cluster = self.cluster
         assert cluster is not None
         cluster.retries_active -= 1
-        self._attempt(cluster)
+        self._attempt(cluster, self.engine.now())
 
     def on_response_timeout(self) -> None:
         """The route's timeout expired."""

@@ -36,7 +36,7 @@ class Shadow:
 
     def send_to(self, cluster: Cluster) -> None:
         """Send it to a host of the cluster, if there is one."""
-        host = cluster.pick(None)
+        host = cluster.pick(None, self._engine.now())
         if host is None:
             self._over = True
             return

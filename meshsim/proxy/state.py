@@ -8,7 +8,8 @@ from meshsim.mesh.route import Route, RouteDestination
 from meshsim.proxy.body import RequestBody
 from meshsim.proxy.cluster import Cluster, Host
 from meshsim.proxy.engine import Engine
-from meshsim.proxy.peers import Client, Connection, Copy
+from meshsim.proxy.peers import Client, Connection, Copy, Timed
+from meshsim.proxy.timeouts import TimeoutQueue
 
 
 class ExchangeState:
@@ -17,9 +18,9 @@ class ExchangeState:
     __slots__ = (
         "attempt", "attempt_started", "body", "body_received", "cluster", "destination", "details", "downstream",
         "engine", "fields", "flags", "grpc_status", "hash_key", "host", "is_gateway", "is_head_request",
-        "listener_port", "over", "received_bytes", "request", "request_done", "request_id", "response_fields",
-        "response_started", "retries_left", "route", "sent_bytes", "set_cookie", "shadows", "started", "status",
-        "timer", "took_ms", "tried", "upstream",
+        "listener_port", "over", "per_try_timeouts", "received_bytes", "request", "request_done", "request_id",
+        "response_fields", "response_started", "response_timeouts", "retries_left", "route", "sent_bytes",
+        "set_cookie", "shadows", "started", "status", "timer", "took_ms", "tried", "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +50,9 @@ class ExchangeState:
         self.tried: tuple[Host, ...] = ()
         self.timer: asyncio.TimerHandle | None = None
         """Of a fault's delay or of the wait before a retry."""
+        self.response_timeouts: TimeoutQueue[Timed] | None = None
+        self.per_try_timeouts: TimeoutQueue[Timed] | None = None
+        """Where it waits for its timeouts, if it does."""
         self.shadows: tuple[Copy, ...] = ()
         self.request_id = b""
         self.status = 0

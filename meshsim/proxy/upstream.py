@@ -154,7 +154,7 @@ class Upstream(asyncio.Protocol):
                 # More than was announced: the surplus is nobody's answer.
                 self.reusable = False
                 body = body[:length]
-            self._finish()
+            self.user = None
             user.on_whole(status, fields, body)
         else:
             self._begin_body(user, status, fields, length)

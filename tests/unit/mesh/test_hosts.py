@@ -173,7 +173,7 @@ def test_quiet_intervals_forgive() -> None:
 
 def test_limits_that_are_not_given_are_none() -> None:
     limits = compile_limits(None, 10.0, 3600.0)
-    assert not limits.bound
+    assert (limits.max_connections, limits.max_pending_requests) == (UNLIMITED, UNLIMITED)
     assert (limits.max_requests, limits.connect_timeout_s, limits.idle_timeout_s) == (UNLIMITED, 10.0, 3600.0)
 
 
@@ -186,6 +186,5 @@ def test_limits_of_a_policy() -> None:
         },
     )
     limits = compile_limits(pool, 10.0, 3600.0)
-    assert limits.bound
     assert (limits.max_connections, limits.max_pending_requests, limits.max_requests) == (2, 3, 4)
     assert (limits.max_retries, limits.connect_timeout_s, limits.idle_timeout_s) == (5, 1.0, 9.0)

@@ -88,7 +88,7 @@ def test_a_bad_canary_is_aborted_by_a_real_prometheus(
             eventually_blocking(lambda: phase(running, "guarded") == "Degraded", within_s=60)
             status = newest_run(running)
 
-    assert status["phase"] == "Failed", status
+    assert status["phase"] == "Failed", status["message"]
     assert guarded.by_version["v1"] > guarded.by_version["v2"]
 
 

@@ -1,5 +1,6 @@
 """A real Prometheus (Debian's package), for those who have one."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -52,9 +53,12 @@ def prometheus(directory: Path, port: int, *, scrapes: str = "") -> Iterator[str
     )
     url = f"http://127.0.0.1:{port}"
 
+    # It begins to look a few seconds after it is ready.
+    query = f"{url}/api/v1/query?query={'up' if scrapes else '1'}"
+
     def is_ready() -> bool:
-        with urlopen(f"{url}/-/ready", timeout=2) as reply:
-            return bool(reply.status == 200)
+        with urlopen(query, timeout=2) as reply:
+            return bool(json.load(reply)["data"]["result"])
 
     try:
         eventually_blocking(is_ready, within_s=30, ignoring=(OSError,))

@@ -77,7 +77,6 @@ def _merged_rule(root: HttpRoute, own: HttpRoute) -> HttpRoute | None:
     match = _merged_matches(root.match, own.match)
     if match is None:
         return None
-    mirrored = own.mirror is not None or own.mirrors
     return replace(
         own,
         name=_joined(root.name, own.name),
@@ -87,8 +86,8 @@ def _merged_rule(root: HttpRoute, own: HttpRoute) -> HttpRoute | None:
         timeout=own.timeout or root.timeout,
         retries=own.retries or root.retries,
         fault=own.fault or root.fault,
-        mirror=own.mirror if mirrored else root.mirror,
-        mirrors=own.mirrors if mirrored else root.mirrors,
+        mirror=own.mirror or root.mirror,
+        mirrors=own.mirrors or root.mirrors,
         mirror_percentage=own.mirror_percentage or root.mirror_percentage,
         mirror_percent=root.mirror_percent if own.mirror_percent is None else own.mirror_percent,
         cors_policy=own.cors_policy or root.cors_policy,
@@ -146,26 +145,18 @@ def _conflict(root: HttpMatch, own: HttpMatch) -> bool:
     return (
         any(_texts_conflict(outer, inner) for outer, inner in pairs)
         or root.ignore_uri_case != own.ignore_uri_case
-        or _differ(root.port, own.port)
-        or _differ(root.source_namespace, own.source_namespace)
+        or bool(root.port and own.port and root.port != own.port)
+        or bool(root.source_namespace and own.source_namespace != root.source_namespace)
         or any(root.source_labels.get(name, value) != value for name, value in own.source_labels.items())
         or bool(root.gateways and not set(own.gateways) <= set(root.gateways))
     )
 
 
-def _differ(root: int | str, own: int | str) -> bool:
-    return bool(root and own and root != own)
-
-
 def _texts_conflict(root: StringMatch | None, own: StringMatch | None) -> bool:
-    """A regex on either side stands beside nothing; else the delegate's text lies within the root's."""
+    """Unless the delegate's text lies within the root's; a regex or mere presence, on either side, never does."""
     if root is None or own is None:
         return False
-    if (root.regex and not own.is_presence) or (own.regex and not root.is_presence):
-        return True
     if root.exact:
         return own.exact != root.exact
-    if root.prefix:
-        inner = own.exact or own.prefix or ""
-        return bool(inner) and not inner.startswith(root.prefix)
-    return False
+    inner = own.exact or own.prefix
+    return not (root.prefix and inner and inner.startswith(root.prefix))

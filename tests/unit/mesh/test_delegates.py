@@ -90,3 +90,51 @@ def test_a_delegate_that_is_not_exported_takes_only_its_rule_away() -> None:
     hidden = _DELEGATE.replace("{name: d1}", "{name: d1, namespace: ns2}").replace("spec:", 'spec:\n  exportTo: ["."]')
     root = _ROOT.replace("{name: d1}", "{name: d1, namespace: ns2}")
     assert cluster_of(table(root, hidden), request("/rev")) == "outbound|80||rest.default.svc.cluster.local"
+
+
+def _merged(root_match: str, own_match: str, *, root: str = "", own: str = "") -> list[str]:
+    """The rules' mirrors of a root with one delegate, by how many there are; [] when the delegate's rule is dropped."""
+    head = "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+    text = (
+        f"{head}metadata: {{name: root}}\nspec:\n  hosts: [a.test]\n  gateways: [gw]\n"
+        f"  http: [{{match: [{root_match}], delegate: {{name: d}}{root}}}]\n"
+    )
+    route = "route: [{destination: {host: v1}}]"
+    delegate = f"{head}metadata: {{name: d}}\nspec:\n  http: [{{match: [{own_match}], {route}{own}}}]\n"
+    (merged,) = ready(objects(text, delegate).virtual_services)
+    return [
+        "+".join([rule.mirror.host] * (rule.mirror is not None) + [m.destination.host for m in rule.mirrors])
+        if rule.mirror
+        else ""
+        for rule in merged.spec.http
+    ]
+
+
+@pytest.mark.parametrize(
+    ("root", "own", "conflict"),
+    [
+        ("{headers: {x: {}}}", "{headers: {x: {exact: a}}}", True),
+        ("{headers: {x: {prefix: a}}}", "{headers: {x: {}}}", True),
+        ("{headers: {x: {prefix: a}}}", "{headers: {x: {prefix: ab}}}", False),
+        ("{headers: {x: {prefix: a}}}", "{headers: {y: {exact: b}}}", False),
+        ("{uri: {regex: /a}}", "{uri: {regex: /a}}", True),
+        ("{uri: {exact: /a}}", "{uri: {exact: /a}}", False),
+        ("{sourceNamespace: a}", "{method: {exact: GET}}", True),
+        ("{sourceNamespace: a}", "{sourceNamespace: a}", False),
+        ("{method: {exact: GET}}", "{sourceNamespace: a}", False),
+        ("{port: 80}", "{port: 81}", True),
+        ("{port: 80}", "{method: {exact: GET}}", False),
+        ("{gateways: [gw]}", "{gateways: [gw, other]}", True),
+        ("{gateways: [gw, other]}", "{gateways: [gw]}", False),
+    ],
+)
+def test_a_delegates_match_has_to_lie_within_its_roots(root: str, own: str, conflict: bool) -> None:
+    assert len(_merged(root, own)) == (0 if conflict else 1)
+
+
+def test_each_form_of_mirror_is_inherited_by_itself() -> None:
+    get = "{method: {exact: GET}}"
+    root = ", mirror: {host: m1}, mirrors: [{destination: {host: m2}}]"
+    assert _merged(get, get, root=root) == ["m1.default.svc.cluster.local+m2.default.svc.cluster.local"]
+    own = ", mirrors: [{destination: {host: m3}}]"
+    assert _merged(get, get, root=root, own=own) == ["m1.default.svc.cluster.local+m3.default.svc.cluster.local"]

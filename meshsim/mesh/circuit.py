@@ -32,5 +32,5 @@ def compile_limits(pool: ConnectionPool | None, connect_timeout_s: float, idle_t
         max_retries=http.max_retries or UNLIMITED,
         max_requests_per_connection=http.max_requests_per_connection or UNLIMITED,
         connect_timeout_s=seconds(tcp.connect_timeout) or connect_timeout_s,
-        idle_timeout_s=seconds(http.idle_timeout) or idle_timeout_s,
+        idle_timeout_s=seconds(http.idle_timeout) or seconds(tcp.idle_timeout) or idle_timeout_s,
     )

@@ -20,10 +20,17 @@ class OutlierPolicy:
     interval_s: float = 10.0
     base_ejection_s: float = 30.0
     max_ejection_percent: int = 10
+    min_health_percent: int = 0
+    error_statuses: frozenset[int] = frozenset()
+    """What counts as an error instead of every 5xx."""
 
     def may_eject(self, ejected: int, hosts: int) -> bool:
         """Whether one more host may be out: at most that share of all, rounded down."""
         return 100 * (ejected + 1) <= self.max_ejection_percent * hosts
+
+    def is_panic(self, healthy: int, hosts: int) -> bool:
+        """Whether so few hosts are left that requests go to all of them, ejected or not."""
+        return 100 * healthy < self.min_health_percent * hosts
 
 
 class HostRecord:
@@ -47,6 +54,11 @@ class HostRecord:
         """Count a response; whether the host has had enough errors to be ejected."""
         if policy.splits_local_errors:
             self.local_errors = 0
+        if policy.error_statuses:
+            status = 500 if status in policy.error_statuses else 200
+        return self._count(status, policy)
+
+    def _count(self, status: int, policy: OutlierPolicy) -> bool:
         if status < 500:
             self.server_errors = self.gateway_errors = 0
             return False
@@ -62,7 +74,7 @@ class HostRecord:
                 self.local_errors = 0
                 return True
             return False
-        return self.on_response(503, policy)
+        return self._count(503, policy)
 
     def _reached(self, policy: OutlierPolicy) -> bool:
         reached = False
@@ -103,9 +115,11 @@ def compile_outlier(detection: OutlierDetection | None) -> OutlierPolicy | None:
     return OutlierPolicy(
         consecutive_5xx=5 if five is None else five,
         consecutive_gateway=gateway or 0,
-        consecutive_local=5 if local is None else local,
+        consecutive_local=local or 5,
         splits_local_errors=detection.split_external_local_origin_errors,
         interval_s=seconds(detection.interval) or 10.0,
         base_ejection_s=seconds(detection.base_ejection_time) or 30.0,
         max_ejection_percent=detection.max_ejection_percent or 10,
+        min_health_percent=detection.min_health_percent,
+        error_statuses=frozenset(detection.outlier_detection_http_error_codes),
     )

@@ -273,5 +273,8 @@ class Cluster:
             self._refresh_later(self, wait_s)
 
     def _rebalance(self) -> None:
-        self.available = tuple(host for host in self if not host.record.is_ejected)
+        healthy = tuple(host for host in self if not host.record.is_ejected)
+        outlier = self.plan.outlier
+        is_panic = outlier is not None and outlier.is_panic(len(healthy), len(self.by_address))
+        self.available = tuple(self) if is_panic else healthy
         self._balancer = balancer_of(self.plan.load_balancer, self.available, self._draw) if self.available else None

@@ -188,3 +188,17 @@ def test_limits_of_a_policy() -> None:
     limits = compile_limits(pool, 10.0, 3600.0)
     assert (limits.max_connections, limits.max_pending_requests, limits.max_requests) == (2, 3, 4)
     assert (limits.max_retries, limits.connect_timeout_s, limits.idle_timeout_s) == (5, 1.0, 9.0)
+
+
+def test_statuses_that_are_named_count_instead_of_every_5xx() -> None:
+    policy = _outlier(consecutive5xxErrors=1, outlierDetectionHttpErrorCodes=[429])
+    assert not HostRecord().on_response(500, policy)
+    assert HostRecord().on_response(429, policy)
+    assert HostRecord().on_failure(policy)
+
+
+@pytest.mark.parametrize(
+    ("percent", "healthy", "panic"), [(0, 0, False), (50, 1, True), (50, 2, False), (100, 3, True)]
+)
+def test_too_few_healthy_hosts_are_a_panic(percent: int, healthy: int, panic: bool) -> None:
+    assert _outlier(minHealthPercent=percent).is_panic(healthy, 4) is panic

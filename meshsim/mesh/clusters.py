@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from meshsim.api.meta import selects
 from meshsim.api.networking import LoadBalancer
@@ -10,6 +11,8 @@ from meshsim.mesh.names import cluster_name
 from meshsim.mesh.outlier import OutlierPolicy, compile_outlier
 from meshsim.mesh.policy import PolicyIndex, cluster_policy
 from meshsim.mesh.registry import Endpoint, MeshPort, MeshService, Registry
+
+DEFAULT_CONNECT_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class ClusterPlan:
 class ClusterDefaults:
     """What clusters do that no DestinationRule says otherwise of."""
 
-    connect_timeout_s: float = 10.0
+    connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
     idle_timeout_s: float = 3600.0
 
 

@@ -54,6 +54,6 @@ def compile_fault(fault: Fault | None) -> FaultPolicy | None:
         delayed_share=share_of(delay.percentage, delay.percent * 10_000) if delay else 0,
         abort_status=(abort.http_status or 200) if abort else 0,
         abort_grpc_status=GRPC_STATUS.get(abort.grpc_status) if abort and abort.grpc_status else None,
-        aborted_share=share_of(abort.percentage) if abort else 0,
+        aborted_share=share_of(abort.percentage) if abort and (abort.http_status or abort.grpc_status) else 0,
     )
     return policy if policy.aborted_share or (policy.delayed_share and policy.delay_s) else None

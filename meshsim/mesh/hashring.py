@@ -1,7 +1,7 @@
 """Consistent hashing as Envoy has it: few keys move when hosts come and go, and each lands where Envoy puts it."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -18,6 +18,7 @@ Place = Callable[[int], int]
 DEFAULT_RING_SIZE: Final = 1024
 DEFAULT_TABLE_SIZE: Final = 65537
 _MAX_RING_SIZE: Final = 8 * 1024 * 1024
+_64_BITS: Final = 2**64 - 1
 
 
 def hash_of(data: bytes, seed: int = 0) -> int:
@@ -59,6 +60,21 @@ class HashPolicy:
         """The request's key; None when it carries none."""
         text = self.text_of(request)
         return None if text is None else hash_of(text)
+
+
+def key_of(policies: Iterable[HashPolicy], request: Request, connection: str) -> tuple[int | None, tuple[bytes, ...]]:
+    """The key of a request and the cookies to be set for it; several policies make one key together, as in Envoy."""
+    key: int | None = None
+    cookies: list[bytes] = []
+    for policy in policies:
+        own = policy.key(request)
+        if own is None and policy.cookie is not None:
+            own, line = policy.cookie.made_for(connection)
+            cookies.append(line)
+        if own is not None:
+            before = key or 0
+            key = ((before << 1 | before >> 63) & _64_BITS) ^ own
+    return key, tuple(cookies)
 
 
 def compile_hash(consistent: ConsistentHash | None) -> HashPolicy | None:

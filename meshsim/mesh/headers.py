@@ -80,8 +80,8 @@ def authority_of(headers: Headers | None) -> str | None:
     operations = headers.request if headers else None
     if operations is None:
         return None
-    given = {**operations.add, **operations.set}
-    return next((value for name, value in given.items() if name.lower() in _AUTHORITY_NAMES), None)
+    given = (*operations.set.items(), *operations.add.items())
+    return next((value for name, value in given if name.lower() in _AUTHORITY_NAMES), None)
 
 
 def _operations(level: HeaderOperations) -> Operations:

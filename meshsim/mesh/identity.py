@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from meshsim.api.decode import Wire
+from meshsim.api.networking import Duration, Retries
 from meshsim.mesh.names import DEFAULT_NAMESPACE
 from meshsim.mesh.normalise import NORMALISATIONS, Normalise
 
@@ -54,6 +55,8 @@ class MeshConfig(Wire, frozen=True):
     default_config: _ProxyConfig = _ProxyConfig()
     outbound_traffic_policy: _OutboundTrafficPolicy = _OutboundTrafficPolicy()
     path_normalization: _PathNormalization = _PathNormalization()
+    default_http_retry_policy: Retries | None = None
+    connect_timeout: Duration | None = None
 
     @property
     def trusted_proxies(self) -> int:

@@ -94,7 +94,7 @@ def all_of(matchers: Iterable[Matcher]) -> Matcher | None:
 def is_catch_all(match: HttpMatch) -> bool:
     """Whether every request passes as istiod sees it: prefix `/` or regex `.*` and no other condition."""
     uri = match.uri
-    every_path = uri is None or uri.prefix == "/" or uri.regex == ".*"
+    every_path = uri is None or uri.is_presence or uri.prefix == "/" or uri.regex == ".*"
     others = match.scheme or match.method or match.authority
     return every_path and not (others or match.headers or match.without_headers or match.query_params)
 
@@ -130,11 +130,11 @@ def _header(name: str, condition: StringMatch) -> Matcher:
 
 
 def _without(name: str, condition: StringMatch) -> Matcher:
+    source = _SOURCES.get(name)
     if condition.is_presence or condition.regex == "*":
         key = name.encode()
-        return lambda request: not request.fields.values(key)
+        return lambda request: source is None and not request.fields.values(key)
     test = text_test(condition)
-    source = _SOURCES.get(name)
     if source is not None:
         return lambda request: not test(source(request))
     key = name.encode()

@@ -145,7 +145,7 @@ def route_hash(policy: HostPolicy, subset: Subset | None, named_port: int | None
             levels.append(_port_level(traffic_policy, named_port))
         levels.append(traffic_policy)
     for level in levels:
-        if level is not None and level.load_balancer is not None:
+        if level is not None and level.load_balancer is not None and level.load_balancer.consistent_hash is not None:
             return level.load_balancer.consistent_hash
     return None
 

@@ -90,15 +90,18 @@ def compile_retries(retries: Retries | None, *, sticky: bool = False) -> RetryPo
     """A route's policy, the mesh's default without one; `sticky` routes go back to the host their hash names."""
     if retries is None:
         return RetryPolicy(_DEFAULT_ATTEMPTS, frozenset(_DEFAULT_ON.split(",")), avoids_previous_hosts=not sticky)
-    words = (retries.retry_on or _DEFAULT_ON).split(",")
+    if retries.attempts <= 0:
+        return NO_RETRIES
+    words = [word.strip() for word in (retries.retry_on or _DEFAULT_ON).split(",")]
+    avoids = retries.retry_ignore_previous_hosts
     statuses = frozenset(int(word) for word in words if word.isdigit())
     return RetryPolicy(
-        attempts=max(0, retries.attempts),
+        attempts=retries.attempts,
         conditions=frozenset(word for word in words if not word.isdigit()),
         statuses=statuses,
         per_try_timeout_s=seconds(retries.per_try_timeout),
         backoff_s=seconds(retries.backoff) or _DEFAULT_BACKOFF_S,
-        avoids_previous_hosts=retries.retry_ignore_previous_hosts is not False and not sticky,
+        avoids_previous_hosts=not sticky if avoids is None else avoids,
     )
 
 

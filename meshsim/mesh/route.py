@@ -32,7 +32,7 @@ class RouteDestination:
     request_stages: Stages = ()
     response_stages: Stages = ()
     authority: bytes | None = None
-    hash: HashPolicy | None = None
+    hashes: tuple[HashPolicy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

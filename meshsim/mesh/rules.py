@@ -10,6 +10,7 @@ from meshsim.api.networking import (
     HttpRoute,
     HttpRouteDestination,
     PortSelector,
+    Retries,
     StringMatch,
     VirtualService,
     seconds,
@@ -43,6 +44,8 @@ class RouteContext:
     policies: PolicyIndex
     timeout_s: float | None = None
     """For routes that name none."""
+    retries: Retries | None = None
+    """The mesh's, for routes that name none."""
 
 
 def compile_rules(vs: VirtualService, context: RouteContext) -> list[tuple[Route, bool]]:
@@ -103,12 +106,15 @@ def _reply(rule: HttpRoute, match: HttpMatch | None) -> RedirectReply | FixedRep
 def _forward(rule: HttpRoute, match: HttpMatch | None, vs_name: str, context: RouteContext) -> Route:
     single = len(rule.route) == 1
     timeout_s = seconds(rule.timeout) or context.timeout_s or None
-    sticky = single and _hash_of(rule.route[0].destination, context) is not None
-    retries = compile_retries(rule.retries, sticky=sticky)
+    hashes = _hashes(rule, context)
+    retries = compile_retries(rule.retries or context.retries, sticky=single and bool(hashes))
     rewrite = compile_rewrite(rule.rewrite, match)
     several = f"{vs_name}:{context.port}"
     destinations = [
-        (_destination(rule, entry, (several, _operation_path(match)), (timeout_s, retries), context), entry.weight or 0)
+        (
+            _destination(rule, entry, (several, _operation_path(match)), (timeout_s, retries), hashes, context),
+            entry.weight or 0,
+        )
         for entry in rule.route
     ]
     fault, cors = compile_fault(rule.fault), compile_cors(rule.cors_policy)
@@ -144,6 +150,7 @@ def _destination(
     entry: HttpRouteDestination,
     operation: tuple[str, str],
     waits: tuple[float | None, RetryPolicy],
+    hashes: tuple[HashPolicy, ...],
     context: RouteContext,
 ) -> RouteDestination:
     """A destination with everything that happens on the way to it.
@@ -159,16 +166,15 @@ def _destination(
     levels = [level for level in ((rule.headers, entry.headers) if single else (entry.headers, rule.headers)) if level]
     request_stages = compile_stages((level.request for level in levels), merged=single)
     rewritten = rule.rewrite.authority if rule.rewrite else None
-    authority = authority_of(rule.headers) or authority_of(entry.headers) or rewritten or None
-    policy = _hash_of(entry.destination, context)
+    authority = rewritten or authority_of(rule.headers) or authority_of(entry.headers) or None
     return RouteDestination(
         cluster,
         tail_of(name + path, *waits),
-        plain=not (request_stages or authority or rule.rewrite or policy),
+        plain=not (request_stages or authority or rule.rewrite or hashes),
         request_stages=request_stages,
         response_stages=compile_stages((level.response for level in levels), merged=single),
         authority=authority.encode() if authority else None,
-        hash=policy,
+        hashes=hashes,
     )
 
 
@@ -183,6 +189,13 @@ def cluster_of(destination: Destination, context: RouteContext) -> str:
         visible = service is not None and (context.role is Role.GATEWAY or service.port(context.port) is not None)
         number = service.ports[0].number if service and visible and len(service.ports) == 1 else context.port
     return cluster_name(number, destination.subset, destination.host)
+
+
+def _hashes(rule: HttpRoute, context: RouteContext) -> tuple[HashPolicy, ...]:
+    """What the requests of a rule are hashed by: the policies of all its destinations, whichever is chosen."""
+    alive = [entry for entry in rule.route if entry.weight or len(rule.route) == 1]
+    found = (_hash_of(entry.destination, context) for entry in alive)
+    return tuple(policy for policy in found if policy is not None)
 
 
 def _hash_of(destination: Destination, context: RouteContext) -> HashPolicy | None:
@@ -203,7 +216,7 @@ def tail_of(operation: str, timeout_s: float | None, retries: RetryPolicy) -> by
 
 def _operation_path(match: HttpMatch | None) -> str:
     uri: StringMatch | None = match.uri if match else None
-    if uri is None:
+    if uri is None or uri.is_presence:
         return "/*"
     if uri.exact is not None:
         return uri.exact
@@ -211,7 +224,7 @@ def _operation_path(match: HttpMatch | None) -> str:
 
 
 def _name(rule: HttpRoute, match: HttpMatch | None) -> str:
-    return f"{rule.name}.{match.name}" if rule.name and match and match.name else rule.name
+    return f"{rule.name}.{match.name}" if match and match.name else rule.name
 
 
 def catch_alls_last(routes: Iterable[tuple[Route, bool]]) -> tuple[Route, ...]:

@@ -40,7 +40,16 @@ class TableSource:
 
     def context(self, role: Role, port: int, gateway: str) -> RouteContext:
         """What rules mean on a listener."""
-        return RouteContext(role, port, frozenset((gateway,)), self.proxy, self.registry, self.policies, self.timeout_s)
+        return RouteContext(
+            role=role,
+            port=port,
+            gateways=frozenset((gateway,)),
+            proxy=self.proxy,
+            registry=self.registry,
+            policies=self.policies,
+            timeout_s=self.timeout_s,
+            retries=self.mesh.default_http_retry_policy,
+        )
 
 
 def compile_table(listener: ListenerSpec, source: TableSource) -> RouteTable:
@@ -69,6 +78,13 @@ def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]
     """The virtual hosts of gateway servers: routes of all VirtualServices of a host, catch-alls moved last."""
     routes: dict[str, list[tuple[Route, bool]]] = {}
     about: dict[str, tuple[int, bool]] = {}
+
+    def admit(host: str, port: int, *, redirects: bool) -> bool:
+        """Whether the host is this port's, which is the first that has it; once it redirects it always does."""
+        known_port, known_redirects = about.get(host, (port, False))
+        about[host] = (known_port, known_redirects or (redirects and known_port == port))
+        return known_port == port
+
     for gateway, server in servers:
         port = server.port.number if server.port else _HTTP_PORT
         redirects = bool(server.tls and server.tls.https_redirect)
@@ -81,14 +97,15 @@ def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]
                 continue
             compiled: list[tuple[Route, bool]] | None = None
             for host in _admitted_hosts(gateway, server, vs):
-                if about.setdefault(host, (port, redirects))[0] != port:
+                if not admit(host, port, redirects=redirects):
                     continue
                 compiled = compile_rules(vs, context) if compiled is None else compiled
                 routes.setdefault(host, []).extend(compiled)
         if redirects:
-            for host in map(_plain_host, server.hosts):
-                about.setdefault(host, (port, redirects))
-                routes.setdefault(host, [])
+            # As istiod has it, one that is bound to a namespace takes effect through a VirtualService only.
+            for host in map(str.lower, server.hosts):
+                if admit(host, port, redirects=True):
+                    routes.setdefault(host, [])
     return {
         host: VirtualHost(host, catch_alls_last(listed), Role.GATEWAY, *about[host])
         for host, listed in routes.items()
@@ -130,13 +147,13 @@ def _plain_host(entry: str) -> str:
 
 
 def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
-    """The virtual hosts of a sidecar's outbound listener: what the oldest VirtualService of a host says, alone."""
+    """The virtual hosts of a sidecar's outbound listener.
+
+    A VirtualService takes the services of its hosts that have the port; the oldest that has routes here takes them
+    alone. Its other hosts come with them, and on port 80 without any. Services that nobody takes lead to themselves.
+    """
     context = source.context(Role.SIDECAR, port, MESH_GATEWAY)
-    services = [
-        service
-        for service in source.registry.visible_to(source.proxy.namespace)
-        if (own := service.port(port)) is not None and own.is_http
-    ]
+    services = {s.host: s for s in source.registry.visible_to(source.proxy.namespace) if s.port(port) is not None}
     meshed = [
         vs
         for vs in source.virtual_services
@@ -144,21 +161,51 @@ def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
     ]
     governors = _Governors(meshed)
     hosts: dict[str, VirtualHost] = {}
-    for service in services:
-        vs = governors.of(service.host)
-        routes = tuple(route for route, _ in compile_rules(vs, context)) if vs else ()
-        virtual_host = VirtualHost(service.host, routes or (default_route(service, context),), Role.SIDECAR, port)
-        for domain in _domains(service, source.proxy):
-            hosts.setdefault(domain, virtual_host)
-    if port == _HTTP_PORT:
-        known = source.registry.by_host
-        for vs in meshed:
-            for host in vs.spec.hosts:
-                if host not in known and host not in hosts:
-                    routes = tuple(route for route, _ in compile_rules(vs, context))
-                    if routes:
-                        hosts[host] = VirtualHost(host, routes, Role.SIDECAR, port)
+    taken: set[str] = set()
+    for vs in meshed:
+        routes = tuple(route for route, _ in compile_rules(vs, context))
+        own, others = _hosts_of(vs, services, governors)
+        own = [service for service in own if _serves_http(service, port)]
+        if not routes or not (own or port == _HTTP_PORT):
+            continue
+        for host in others:
+            hosts.setdefault(host, VirtualHost(host, routes, Role.SIDECAR, port))
+        for service in own:
+            taken.add(service.host)
+            virtual_host = VirtualHost(service.host, routes, Role.SIDECAR, port)
+            for domain in _domains(service, source.proxy):
+                hosts.setdefault(domain, virtual_host)
+    for service in services.values():
+        if service.host not in taken and _serves_http(service, port):
+            virtual_host = VirtualHost(service.host, (default_route(service, context),), Role.SIDECAR, port)
+            for domain in _domains(service, source.proxy):
+                hosts.setdefault(domain, virtual_host)
     return hosts
+
+
+def _serves_http(service: MeshService, port: int) -> bool:
+    own = service.port(port)
+    return own is not None and own.is_http
+
+
+def _hosts_of(
+    vs: VirtualService, services: Mapping[str, MeshService], governors: "_Governors"
+) -> tuple[list[MeshService], list[str]]:
+    """The services that a VirtualService's hosts name, and the hosts that name none.
+
+    A wildcard takes the services for which no other VirtualService is more specific, and is no host of its own as
+    soon as it matches any.
+    """
+    own: dict[str, MeshService] = {}
+    others: list[str] = []
+    for host in vs.spec.hosts:
+        matching = [service for service in services.values() if host_matches(host, service.host)]
+        if not matching:
+            others.append(host)
+        for service in matching:
+            if service.host == host or governors.of(service.host) is vs:
+                own[service.host] = service
+    return list(own.values()), others
 
 
 def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
@@ -187,7 +234,7 @@ def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
 
 
 class _Governors:
-    """Which VirtualService owns a host: an exact name before the longest wildcard, older before younger."""
+    """The most specific VirtualService of a host: an exact name before the longest wildcard, older before younger."""
 
     def __init__(self, services: Iterable[VirtualService]) -> None:
         """The services come oldest first."""
@@ -199,7 +246,7 @@ class _Governors:
         self._wildcards = sorted(wildcards.items(), key=lambda entry: specificity(entry[0]), reverse=True)
 
     def of(self, host: str) -> VirtualService | None:
-        """The owner of a host."""
+        """The host's, if any matches."""
         exact = self._exact.get(host)
         if exact is not None:
             return exact
@@ -208,12 +255,13 @@ class _Governors:
 
 def _domains(service: MeshService, proxy: Identity) -> Iterable[str]:
     """The names by which a proxy's workload may call a service."""
+    absolute = f"{service.host}."
     if not service.short_name:
-        return (service.host, *service.addresses)
+        return (service.host, absolute, *service.addresses)
     short, namespace = service.short_name, service.namespace
     bare = (short,) if namespace == proxy.namespace else ()
     qualified = f"{short}.{namespace}"
-    return (service.host, f"{service.host}.", *bare, f"{qualified}.svc", qualified, *service.addresses)
+    return (service.host, absolute, *bare, f"{qualified}.svc", qualified, *service.addresses)
 
 
 def _table(

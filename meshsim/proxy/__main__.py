@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshsim.api.decode import FieldError, decode, read_documents
+from meshsim.api.networking import seconds
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
-from meshsim.mesh.clusters import ClusterDefaults
+from meshsim.mesh.clusters import DEFAULT_CONNECT_TIMEOUT_S, ClusterDefaults
 from meshsim.mesh.compile import ProxySpec
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
 from meshsim.proxy.fleet import Fleet
@@ -63,17 +64,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     for name, default, what in (
-        ("header-timeout", None, "for a request's head"),
-        ("body-timeout", None, "for the next piece of a body, either side"),
+        ("header-timeout", "none", "for a request's head"),
+        ("body-timeout", "none", "for the next piece of a body, either side"),
         ("idle-timeout", "1h", "for the next request on a connection"),
-        ("connect-timeout", "10s", "for a connection to a host"),
-        ("response-timeout", None, "for a response, on routes that name no timeout"),
+        ("connect-timeout", "--mesh-config's, else 10s", "for a connection to a host"),
+        ("response-timeout", "none", "for a response, on routes that name no timeout"),
         ("drain-timeout", "30s", "for requests in flight when told to stop"),
     ):
+        value = _duration(default) if default[0].isdigit() else None
         parser.add_argument(
-            f"--{name}", type=_duration, default=None if default is None else _duration(default), metavar="DURATION",
-            help=f"{what} (default {default or 'none'})",
-        )  # fmt: skip
+            f"--{name}", type=_duration, default=value, metavar="DURATION", help=f"{what} (default {default})"
+        )
     parser.add_argument("--max-connections", type=int, help="client connections (default no limit)")
     parser.add_argument("--max-head-bytes", type=int, default=DEFAULT_MAX_HEAD_BYTES)
     parser.add_argument("--accept-http10", action="store_true", help="serve HTTP/1.0 instead of answering 426")
@@ -93,14 +94,16 @@ def _count(text: str) -> int:
 
 
 def _options(flags: argparse.Namespace) -> ProxyOptions:
-    role = Role(flags.role)
+    role, mesh = Role(flags.role), _mesh_config(flags.mesh_config)
     further = [_listener(text) for text in flags.listen]
     return ProxyOptions(
         spec=ProxySpec(
             proxy=Identity(flags.namespace, _labels(flags.proxy_labels)),
-            mesh=_mesh_config(flags.mesh_config),
+            mesh=mesh,
             listeners=(ListenerSpec(None, role), *(ListenerSpec(number, role) for number, _ in further)),
-            defaults=ClusterDefaults(connect_timeout_s=flags.connect_timeout),
+            defaults=ClusterDefaults(
+                flags.connect_timeout or seconds(mesh.connect_timeout) or DEFAULT_CONNECT_TIMEOUT_S
+            ),
             timeout_s=flags.response_timeout,
         ),
         settings=Settings(

@@ -109,7 +109,7 @@ def response_head(
     engine, downstream = exchange.engine, exchange.downstream
     exchange.response_fields = fields
     exchange.took_ms = took_ms = int((engine.now() - exchange.attempt_started) * 1000)
-    changes = destination.response_stages or exchange.set_cookie or engine.settings.explains
+    changes = destination.response_stages or exchange.set_cookies or engine.settings.explains
     if changes or (exchange.route is not None and exchange.route.cors is not None):
         lines = _changed_response(exchange, fields, destination, took_ms)
         head = status_line(status) + written(lines)
@@ -144,8 +144,7 @@ def _changed_response(
     exchange: ExchangeState, fields: ResponseFields, destination: RouteDestination, took_ms: int
 ) -> list[Line]:
     lines = [*response_lines(fields), (b"x-envoy-upstream-service-time", b"%d" % took_ms)]
-    if exchange.set_cookie:
-        lines.append((b"set-cookie", exchange.set_cookie))
+    lines += [(b"set-cookie", cookie) for cookie in exchange.set_cookies]
     lines = _operated(exchange, destination.response_stages, lines)
     route, host = exchange.route, exchange.host
     cors = route.cors if route else None

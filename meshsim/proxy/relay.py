@@ -1,10 +1,12 @@
 """Between a route and its upstream: sends a request up, brings the response back, judges failures."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from meshsim.http1.chunked import LAST_CHUNK, encode_chunk
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, ResponseFields
+from meshsim.mesh.hashring import HashPolicy, key_of
 from meshsim.mesh.names import PASSTHROUGH_CLUSTER
 from meshsim.mesh.retry import Reset
 from meshsim.mesh.route import Route, RouteDestination
@@ -52,8 +54,8 @@ class Relay(Ending):
             self.body = RequestBody(self.fields.length, keeps=route.retries.replays)
             if self.engine.body_timeouts is not None:
                 self._body_moved(self.engine.body_timeouts)
-        if destination.hash is not None:
-            self._hash(destination)
+        if destination.hashes:
+            self._hash(destination.hashes)
         limits = cluster.plan.limits
         if cluster.active > limits.max_requests:
             cluster.overflowed += 1
@@ -80,13 +82,9 @@ class Relay(Ending):
         self.details = "no_healthy_upstream"
         self.answer(503, b"no healthy upstream")
 
-    def _hash(self, destination: RouteDestination) -> None:
-        policy = destination.hash
-        assert policy is not None
-        self.hash_key = policy.key(self.request)
-        if self.hash_key is None and policy.cookie is not None:
-            ends = [self.downstream.address(f"DOWNSTREAM_{end}_ADDRESS") or "" for end in ("REMOTE", "LOCAL")]
-            self.hash_key, self.set_cookie = policy.cookie.made_for("".join(ends))
+    def _hash(self, policies: Sequence[HashPolicy]) -> None:
+        ends = [self.downstream.address(f"DOWNSTREAM_{end}_ADDRESS") or "" for end in ("REMOTE", "LOCAL")]
+        self.hash_key, self.set_cookies = key_of(policies, self.request, "".join(ends))
 
     def _start_timeout(self, timeout_s: float, now: float) -> None:
         self.response_timeouts = queue = self.engine.response_timeouts(timeout_s)

@@ -20,7 +20,7 @@ class ExchangeState:
         "engine", "fields", "flags", "grpc_status", "hash_key", "host", "is_gateway", "is_head_request",
         "listener_port", "over", "per_try_timeouts", "received_bytes", "request", "request_done", "request_id",
         "response_fields", "response_started", "response_timeouts", "retries_left", "route", "sent_bytes",
-        "set_cookie", "shadows", "started", "status", "timer", "took_ms", "tried", "upstream",
+        "set_cookies", "shadows", "started", "status", "timer", "took_ms", "tried", "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -61,7 +61,7 @@ class ExchangeState:
         self.sent_bytes = 0
         """Body bytes to the client."""
         self.grpc_status: int | None = None
-        self.set_cookie = b""
+        self.set_cookies: tuple[bytes, ...] = ()
         self.response_fields: ResponseFields | None = None
         self.took_ms: int | None = None
         """From the request sent to the head of the response."""

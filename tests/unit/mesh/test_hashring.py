@@ -7,7 +7,16 @@ import pytest
 from meshsim.api.networking import ConsistentHash
 from meshsim.api.networking.destination_rule import HttpCookie, HttpCookieAttribute
 from meshsim.http1.fields import read_request_fields
-from meshsim.mesh.hashring import DEFAULT_RING_SIZE, DEFAULT_TABLE_SIZE, Place, compile_hash, hash_of, maglev, ring
+from meshsim.mesh.hashring import (
+    DEFAULT_RING_SIZE,
+    DEFAULT_TABLE_SIZE,
+    Place,
+    compile_hash,
+    hash_of,
+    key_of,
+    maglev,
+    ring,
+)
 from meshsim.mesh.request import Request
 
 HOSTS = [b"127.1.2.1:9080", b"127.1.2.2:9080", b"127.1.2.3:9080"]
@@ -75,3 +84,25 @@ def test_a_cookie_that_is_made_leads_back_to_where_its_first_request_went() -> N
     value, _, attributes = line.partition(b"; ")
     assert policy.key(_request(b"cookie: " + value)) == key
     assert attributes == b"Max-Age=60; Path=/p; SameSite=Lax; Secure; HttpOnly"
+
+
+def test_several_policies_make_one_key() -> None:
+    by_user = compile_hash(ConsistentHash(http_header_name="x-user"))
+    by_query = compile_hash(ConsistentHash(http_query_parameter_name="q"))
+    assert by_user is not None
+    assert by_query is not None
+    user, query = hash_of(b"alice"), hash_of(b"1")
+    turned = (user << 1 | user >> 63) % 2**64
+    request = _request(b"x-user: alice", target=b"/?q=1")
+    assert key_of([by_user, by_query], request, "") == (turned ^ query, ())
+    assert key_of([by_user, by_query], _request(target=b"/?q=1"), "") == (query, ())
+    assert key_of([by_user], _request(), "") == (None, ())
+
+
+def test_a_cookie_is_made_once_for_each_policy_that_misses_it() -> None:
+    policy = compile_hash(ConsistentHash(http_cookie=COOKIE))
+    assert policy is not None
+    key, cookies = key_of([policy, policy], _request(), "somebody")
+    assert len(cookies) == 2
+    value = cookies[0].partition(b"; ")[0]
+    assert key_of([policy, policy], _request(b"cookie: " + value), "somebody else") == (key, ())

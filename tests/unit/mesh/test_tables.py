@@ -2,8 +2,9 @@
 
 import pytest
 
+from meshsim.api.networking import Retries
 from meshsim.mesh.compile import ProxySpec
-from meshsim.mesh.identity import Identity, ListenerSpec, Role
+from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
 from tests.kits.mesh import SERVICES, SIDECAR, cluster_of, request, route_of, rules, snapshot, table
 
 _REVIEWS = "outbound|9080||reviews.default.svc.cluster.local"
@@ -221,3 +222,84 @@ def test_weights_that_are_all_zero_count_alike() -> None:
     route = route_of(table(vs), request())
     assert route is not None
     assert [route.pick(lambda: 0.1).cluster, route.pick(lambda: 0.9).cluster] == [_REVIEWS, _RATINGS]
+
+
+def test_a_sidecars_host_goes_to_the_oldest_that_has_routes_there() -> None:
+    elsewhere = _vs("older", "[reviews]", "reviews", gateways="[mesh]", match="{port: 1}")
+    here = _vs("younger", "[reviews]", "ratings", gateways="[mesh]")
+    assert cluster_of(table(elsewhere, here, listener=SIDECAR), request(host="reviews")) == _RATINGS
+
+
+def test_hosts_that_are_no_service_come_along_with_those_that_are() -> None:
+    both = _vs("vs", "[reviews, foo.test]", "reviews", gateways="[mesh]")
+    assert cluster_of(table(both, listener=SIDECAR), request(host="foo.test")) == _REVIEWS
+    alone = _vs("vs", "[foo.test]", "reviews", gateways="[mesh]")
+    outside = cluster_of(table(alone, listener=SIDECAR), request(host="foo.test"))
+    assert outside == "PassthroughCluster"
+    on_80 = ListenerSpec(80, Role.SIDECAR)
+    assert cluster_of(table(alone, listener=on_80), request(host="foo.test")) == (
+        "outbound|80||reviews.default.svc.cluster.local"
+    )
+
+
+def test_a_wildcard_that_matches_a_service_is_no_host_of_its_own() -> None:
+    wildcard = _vs("vs", '["*.default.svc.cluster.local"]', "ratings", gateways="[mesh]")
+    routes = table(wildcard, listener=SIDECAR)
+    assert cluster_of(routes, request(host="reviews")) == _RATINGS
+    assert cluster_of(routes, request(host="nosuch.default.svc.cluster.local")) == "PassthroughCluster"
+
+
+def test_an_entrys_host_may_end_with_a_dot_at_a_sidecar() -> None:
+    entry = (
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: se}\nspec:\n"
+        "  hosts: [api.test]\n  ports: [{number: 9080, name: http, protocol: HTTP}]\n  resolution: STATIC\n"
+        "  endpoints: [{address: 127.0.0.9}]\n"
+    )
+    assert cluster_of(table(entry, listener=SIDECAR), request(host="api.test.")) == "outbound|9080||api.test"
+
+
+def test_a_gateway_redirects_a_host_of_a_namespace_only_when_a_virtual_service_has_it() -> None:
+    gateway = (
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: tls}\nspec:\n  servers:\n"
+        "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [default/a.test, b.test], "
+        "tls: {httpsRedirect: true}}\n"
+    )
+    services = SERVICES.partition("---\napiVersion: networking")[0]
+    spec = ProxySpec(listeners=(ListenerSpec(80, Role.GATEWAY),))
+    bare = snapshot(services, gateway, spec=spec).tables[0]
+    assert bare.find(b"a.test") is None
+    assert (found := bare.find(b"b.test")) is not None
+    assert found.redirects_to_https
+    routed = snapshot(services, gateway, _vs("vs", "[a.test]", "reviews", gateways="[tls]"), spec=spec).tables[0]
+    assert (found := routed.find(b"a.test")) is not None
+    assert found.redirects_to_https
+
+
+def test_a_routes_name_is_the_rules_and_the_matchs() -> None:
+    routes = table(
+        rules(
+            "  - match: [{name: m1, uri: {exact: /1}}]\n    route: [{destination: {host: reviews}}]\n"
+            "  - name: r\n    match: [{name: m2, uri: {exact: /2}}]\n    route: [{destination: {host: reviews}}]\n"
+        )
+    )
+    found = [route_of(routes, request(path)) for path in ("/1", "/2")]
+    assert [route.name for route in found if route] == [".m1", "r.m2"]
+
+
+def test_a_rewritten_authority_wins_over_one_that_is_set() -> None:
+    rule = (
+        "  - rewrite: {authority: rewritten.test}\n"
+        "    route: [{destination: {host: reviews}, headers: {request: {set: {host: set.test}}}}]\n"
+    )
+    route = route_of(table(rules(rule)), request())
+    assert route is not None
+    assert route.pick(lambda: 0.0).authority == b"rewritten.test"
+
+
+def test_what_the_mesh_config_says_of_retries_holds_for_routes_that_name_none() -> None:
+    mesh = MeshConfig(default_http_retry_policy=Retries(attempts=7, retry_on="5xx"))
+    spec = ProxySpec(listeners=(SIDECAR,), mesh=mesh)
+    named = "  - route: [{destination: {host: ratings}}]\n    retries: {attempts: 1}\n"
+    routes = snapshot(SERVICES, rules(named, host="ratings", gateways="[mesh]"), spec=spec).tables[0]
+    found = [route_of(routes, request(host=host)) for host in ("reviews", "ratings")]
+    assert [route.retries.attempts for route in found if route] == [7, 1]

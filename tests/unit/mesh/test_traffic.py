@@ -185,3 +185,24 @@ def test_a_request_of_an_allowed_origin_is_marked_and_an_options_without_method_
 def test_mirrors_and_their_shares(rule: dict[str, object], shares: list[int]) -> None:
     mirrors = compile_mirrors(decode(HttpRoute, rule), lambda destination: destination.host)
     assert [mirror.share for mirror in mirrors] == shares
+
+
+def test_previous_hosts_are_avoided_unless_a_hash_names_one_or_the_rule_says_otherwise() -> None:
+    def avoids(said: bool | None, *, sticky: bool) -> bool:
+        return compile_retries(
+            Retries(attempts=1, retry_ignore_previous_hosts=said), sticky=sticky
+        ).avoids_previous_hosts
+
+    assert avoids(None, sticky=False)
+    assert not avoids(None, sticky=True)
+    assert avoids(True, sticky=True)
+    assert not avoids(False, sticky=False)
+
+
+def test_an_abort_without_a_status_aborts_nothing() -> None:
+    assert compile_fault(decode(Fault, {"abort": {"percentage": {"value": 100}}})) is None
+
+
+def test_a_pattern_that_a_star_matches_allows_every_origin() -> None:
+    policy: dict[str, object] = {"allowOrigins": [{"regex": "[^.]+"}]}
+    assert _preflight(policy, "https://a.test") == {b"access-control-allow-origin": b"https://a.test"}

@@ -151,6 +151,12 @@ async def _body(reader: asyncio.StreamReader, status: int, headers: dict[str, st
     return (await reader.readexactly(int(headers.get("content-length") or 0))).decode("latin-1")
 
 
+async def _timed(client: Client, request: dict[str, Any]) -> tuple[float, tuple[int, dict[str, str], str]]:
+    started = time.monotonic()
+    answer = await client.send(request)
+    return time.monotonic() - started, answer
+
+
 class Scene:
     """One configuration, running."""
 
@@ -180,18 +186,23 @@ class Scene:
         address = self._proxy.addresses[f"listener/{number}"]
         beside = int(request.get("parallel") or 1)
         if beside == 1:
-            return [await self._one(self._clients.setdefault(number, Client(address)), request)]
+            return await self._responses([self._clients.setdefault(number, Client(address))], request)
         clients = [Client(address) for _ in range(beside)]
-        responses = await asyncio.gather(*(self._one(client, request) for client in clients))
+        responses = await self._responses(clients, request)
         for client in clients:
             client.close()
-        return list(responses)
+        return responses
 
-    async def _one(self, client: Client, request: dict[str, Any]) -> Response:
-        started = time.monotonic()
-        status, headers, body = await client.send(request)
-        elapsed_s = time.monotonic() - started
-        return Response(status, headers, body, elapsed_s, await self._proxy.log_line())
+    async def _responses(self, clients: Sequence[Client], request: dict[str, Any]) -> list[Response]:
+        """What clients that ask at the same time are answered, each with a line of the log that has its status."""
+        seen = await asyncio.gather(*(_timed(client, request) for client in clients))
+        lines = [await self._proxy.log_line() for _ in seen]
+        responses = []
+        for elapsed_s, (status, headers, body) in seen:
+            line = next((line for line in lines if int(line["response_code"]) == status), lines[0])
+            lines.remove(line)
+            responses.append(Response(status, headers, body, elapsed_s, line))
+        return responses
 
     async def _attempts(self) -> int:
         client = Client(self._proxy.addresses["stats"])

@@ -12,7 +12,7 @@ from controller.analysis.plan import Answer, Outcome, Sound, Trimmed, UnsoundErr
 from controller.analysis.providers.provider import ProviderError, failed
 from controller.analysis.providers.registry import Providers, secret_data
 from controller.analysis.schedule import Task, is_ttl_over, ttl_end
-from controller.manager import Manager, own_key, owner_key
+from controller.manager import Manager, Measure, own_key, owner_key, unmeasured
 from controller.rollout.actions import Emit
 from controller.rollout.apply import ReconcileError, Recorder
 from meshsim.api.analysis import COMPLETED_PHASES, AnalysisRun, AnalysisRunStatus, Argument, Measurement, Metric
@@ -34,12 +34,12 @@ _JUST_AFTER_S: Final = 0.001
 """What is due only after an instant isn't due at it."""
 
 
-def setup(manager: Manager, providers: Providers, recorder: Recorder) -> "AnalysisReconciler":
+def setup(manager: Manager, providers: Providers, recorder: Recorder, measured: Measure = unmeasured) -> None:
     """Have the manager run the analysis controller."""
     runs, jobs = manager.informer(ANALYSIS_RUN), manager.informer(JOB)
     reconciler = AnalysisReconciler(providers.api, providers.clock, runs, providers, recorder)
-    manager.add("analysis", reconciler, {runs: own_key, jobs: owner_key(ANALYSIS_RUN)}, workers=_WORKERS)
-    return reconciler
+    watches = {runs: own_key, jobs: owner_key(ANALYSIS_RUN)}
+    manager.add("analysis", measured(reconciler, runs), watches, workers=_WORKERS)
 
 
 class AnalysisReconciler:

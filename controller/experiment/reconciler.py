@@ -6,7 +6,7 @@ from typing import Final, assert_never
 from controller.experiment.draft import NAME_ANNOTATION, TEMPLATE_ANNOTATION, Observed
 from controller.experiment.plan import Plan, plan
 from controller.experiment.spec import asked_of
-from controller.manager import Manager, ToKeys, own_key, owner_key
+from controller.manager import Manager, Measure, ToKeys, own_key, owner_key, unmeasured
 from controller.rollout.actions import Create, Delete, Emit, Patch, Replace
 from controller.rollout.apply import ReconcileError, Recorder
 from controller.rollout.versions import version_of
@@ -33,14 +33,14 @@ _JUST_AFTER_S: Final = 0.001
 """A time that is over is over only after its last instant."""
 
 
-def setup(manager: Manager, api: Api, clock: Clock, recorder: Recorder) -> None:
+def setup(manager: Manager, api: Api, clock: Clock, recorder: Recorder, measured: Measure = unmeasured) -> None:
     """Have the manager run the experiment controller."""
     informers = {kind: manager.informer(kind) for kind in (EXPERIMENT, *_OWNED, *_TEMPLATES)}
     reconciler = ExperimentReconciler(api, clock, informers, recorder)
     watches: dict[Informer, ToKeys] = {informers[EXPERIMENT]: own_key}
     watches |= {informers[kind]: owner_key(EXPERIMENT) for kind in _OWNED}
     watches |= {informers[kind]: reconciler.keys_of_template for kind in _TEMPLATES}
-    manager.add("experiment", reconciler, watches)
+    manager.add("experiment", measured(reconciler, informers[EXPERIMENT]), watches)
 
 
 class ExperimentReconciler:

@@ -103,7 +103,7 @@ def remove_deadlines(draft: Draft) -> None:
     """Versions in use are not going to be scaled down."""
     if draft.new is not None and not keeps_aborted_version(draft):
         _remove_deadline(draft, draft.new)
-    if draft.stable is not None and (draft.stable.name != draft.new_name or not keeps_aborted_version(draft)):
+    if draft.stable is not None:
         _remove_deadline(draft, draft.stable)
 
 
@@ -181,6 +181,9 @@ def _scale_down_for_canary(draft: Draft, active: list[Version]) -> bool:
     canary = canary_of(draft.rollout)
     scaled = 0
     for version in oldest_first(active):
+        if version.available > version.replicas:
+            # Pods on their way out still count as available: nothing more is taken away until they are gone.
+            return False
         if version.available < version.replicas:
             scaled += version.replicas - version.available
             scale(draft, version, version.available)

@@ -178,15 +178,9 @@ def scale_others(draft: Draft) -> bool:
 
 
 def _scale_down_for_canary(draft: Draft, active: list[Version]) -> bool:
-    canary = canary_of(draft.rollout)
-    scaled = 0
-    for version in oldest_first(active):
-        if version.available > version.replicas:
-            # Pods on their way out still count as available: nothing more is taken away until they are gone.
-            return False
-        if version.available < version.replicas:
-            scaled += version.replicas - version.available
-            scale(draft, version, version.available)
+    canary, scaled = canary_of(draft.rollout), _drop_unavailable(draft, active)
+    if scaled is None:
+        return False
     may_go = total_available(draft.versions) - (draft.replicas - max_unavailable(draft.rollout))
     if may_go <= 0:
         return False
@@ -208,6 +202,21 @@ def _scale_down_for_canary(draft: Draft, active: list[Version]) -> bool:
             may_go -= version.replicas - replicas
             scaled += version.replicas - replicas
     return scaled > 0
+
+
+def _drop_unavailable(draft: Draft, active: list[Version]) -> int | None:
+    """Take away the pods that aren't available, which serve nobody; how many they were.
+
+    None when some that are on their way out still count as available: then nothing more goes until they are gone.
+    """
+    dropped = 0
+    for version in oldest_first(active):
+        if version.available > version.replicas:
+            return None
+        if version.available < version.replicas:
+            dropped += version.replicas - version.available
+            scale(draft, version, version.available)
+    return dropped
 
 
 def _scale_down_for_blue_green(draft: Draft, active: list[Version]) -> bool:

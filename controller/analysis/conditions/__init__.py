@@ -11,7 +11,7 @@ from controller.analysis.conditions.errors import ConditionError
 from controller.analysis.conditions.syntax import parse
 from controller.analysis.conditions.types import Value, go_name
 
-__all__ = ["ConditionError", "Value", "evaluate", "evaluate_time", "judge"]
+__all__ = ["ConditionError", "Value", "evaluate", "evaluate_time", "judge", "verdict"]
 
 
 def evaluate(condition: str, result: Value, now: float) -> bool:
@@ -44,6 +44,17 @@ def judge(success: str, failure: str, result: Value, now: float) -> str:
     if failed:
         return "Failed"
     return "Successful" if succeeded is not False else "Inconclusive"
+
+
+def verdict(success: str, failure: str, phase: str) -> str:
+    """Which condition made a measurement's phase, as `judge` found it; empty when there was none to make it."""
+    if failure and phase == "Failed":
+        return f'failureCondition "{failure}" is true'
+    if success and phase in ("Successful", "Failed"):
+        return f'successCondition "{success}" is {str(phase == "Successful").lower()}'
+    if failure and phase == "Successful":
+        return f'failureCondition "{failure}" is false'
+    return "neither condition is true" if phase == "Inconclusive" else ""
 
 
 def _holds(which: str, condition: str, result: Value, now: float) -> bool | None:

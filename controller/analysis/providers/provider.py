@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from controller.analysis.conditions import ConditionError, Value, judge
+from controller.analysis.conditions import ConditionError, Value, judge, verdict
 from meshsim.api.analysis import AnalysisRun, Measurement, Metric
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import MeshsimError
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.telemetry.promql.values import number_text
+
+VERDICT: Final = "meshsim.dev/verdict"
+"""In a measurement's metadata: which condition made its phase. Argo leaves that to be worked out."""
 
 
 class ProviderError(MeshsimError):
@@ -68,12 +71,13 @@ class QueryProvider:
             phase = judge(metric.success_condition, metric.failure_condition, reading.value, self._clock.now())
         except (ProviderError, ConditionError) as error:
             return failed(Measurement(started_at=started_at), str(error), self._clock)
+        why = verdict(metric.success_condition, metric.failure_condition, phase)
         return Measurement(
             phase=phase,
             started_at=started_at,
             finished_at=to_rfc3339(self._clock.now()),
             value=reading.text,
-            metadata=dict(reading.metadata),
+            metadata=dict(reading.metadata) | ({VERDICT: why} if why else {}),
         )
 
     async def resume(self, run: AnalysisRun, metric: Metric, measurement: Measurement) -> Measurement:  # noqa: ARG002

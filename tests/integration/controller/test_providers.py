@@ -75,7 +75,10 @@ async def test_a_range_is_asked_for_by_expressions_of_time() -> None:
     asked = re.fullmatch(r"GET /api/v1/query_range\?query=up&start=([\d.]+)&end=([\d.]+)&step=30", server.asked[0])
     assert asked is not None
     assert float(asked[2]) - float(asked[1]) == pytest.approx(300, abs=1)
-    assert measurement.metadata == {"warnings": '"slow", "old"'}
+    assert measurement.metadata == {
+        "warnings": '"slow", "old"',
+        "meshsim.dev/verdict": 'successCondition "len(result) == 0" is true',
+    }
 
 
 async def test_no_data_is_an_error_that_says_so_and_never_a_success() -> None:
@@ -312,7 +315,10 @@ async def test_datadog_v2_tells_groups_apart() -> None:
         {"aggregator": "avg", "data_source": "metrics", "name": "q", "query": "avg:x{*} by {host}"}
     ]
     assert measurement.value == "[0.5,0.25]"
-    assert measurement.metadata == {"groups": '[{"name":"a","value":0.5},{"name":"c","value":0.25}]'}
+    assert measurement.metadata == {
+        "meshsim.dev/verdict": 'successCondition "max(result) < 1" is true',
+        "groups": '[{"name":"a","value":0.5},{"name":"c","value":0.25}]',
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from controller.analysis.conditions import ConditionError, Value, evaluate, evaluate_time, judge
+from controller.analysis.conditions import ConditionError, Value, evaluate, evaluate_time, judge, verdict
 
 NOW = 1_800_000_000.0
 
@@ -87,19 +87,22 @@ def test_not_a_number_is_neither_above_nor_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("success", "failure", "phase"),
+    ("success", "failure", "phase", "why"),
     [
-        ("", "", "Successful"),
-        ("result > 1", "", "Failed"),
-        ("result < 1", "", "Successful"),
-        ("", "result > 1", "Successful"),
-        ("", "result < 1", "Failed"),
-        ("result > 1", "result > 2", "Inconclusive"),
-        ("result < 1", "result < 1", "Failed"),
+        ("", "", "Successful", ""),
+        ("result > 1", "", "Failed", 'successCondition "result > 1" is false'),
+        ("result < 1", "", "Successful", 'successCondition "result < 1" is true'),
+        ("", "result > 1", "Successful", 'failureCondition "result > 1" is false'),
+        ("", "result < 1", "Failed", 'failureCondition "result < 1" is true'),
+        ("result > 1", "result > 2", "Inconclusive", "neither condition is true"),
+        ("result < 1", "result < 1", "Failed", 'failureCondition "result < 1" is true'),
     ],
 )
-def test_two_conditions_make_a_phase(success: str, failure: str, phase: str) -> None:
+def test_two_conditions_make_a_phase_and_say_which_of_them_made_it(
+    success: str, failure: str, phase: str, why: str
+) -> None:
     assert judge(success, failure, 0.5, NOW) == phase
+    assert verdict(success, failure, phase) == why
 
 
 @pytest.mark.parametrize("nothing", [None, (), []])

@@ -31,7 +31,7 @@ def status(second: int, **patch: Any) -> Object:
     return {"T": second, "Kind": "status", "Patch": {"status": patch}}
 
 
-def spec(second: int, **patch: Any) -> Object:
+def edited(second: int, **patch: Any) -> Object:
     return {"T": second, "Kind": "spec", "Patch": {"spec": patch}}
 
 
@@ -44,11 +44,13 @@ def resume(second: int) -> Object:
 
 
 def rollout_of(documents: list[Object]) -> Object:
-    return next(document for document in documents if document["kind"] == "Rollout")["spec"]
+    spec: Object = next(document for document in documents if document["kind"] == "Rollout")["spec"]
+    return spec
 
 
 def canary_of(documents: list[Object]) -> Object:
-    return rollout_of(documents)["strategy"]["canary"]
+    canary: Object = rollout_of(documents)["strategy"]["canary"]
+    return canary
 
 
 class Story:
@@ -146,7 +148,8 @@ async def test_a_third_version_takes_the_weight_from_the_second_and_the_service_
 
 def _dynamic(documents: list[Object], **canary: Any) -> None:
     rollout_of(documents)["replicas"] = 10
-    steps = [step for weight in (20, 60, 80) for step in ({"setWeight": weight}, {"pause": {}})]
+    steps: list[Object] = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}, {"setWeight": 80}]
+    steps.append({"pause": {}})
     canary_of(documents).update(dynamicStableScale=True, steps=steps, **canary)
 
 
@@ -216,8 +219,8 @@ async def test_an_inconclusive_analysis_pauses_until_somebody_promotes_past_it()
 
 
 async def test_edited_steps_drop_the_weight_to_zero_and_keep_the_pods() -> None:
-    edited = spec(20, strategy={"canary": {"steps": [{"setWeight": 30}, {"pause": {}}]}})
-    story = await play("04", _V2, edited, until=40)
+    other_steps = edited(20, strategy={"canary": {"steps": [{"setWeight": 30}, {"pause": {}}]}})
+    story = await play("04", _V2, other_steps, until=40)
 
     assert story.since(12).weights() == [20, 0, 30]
     assert story.since(12).sizes("rs2") == [1, 2]
@@ -344,7 +347,7 @@ async def test_back_to_stable_after_an_abort_skips_the_steps_and_keeps_the_abort
 
 
 async def test_a_weight_rises_while_the_rollout_is_paused_by_hand_but_no_step_is_done() -> None:
-    story = await play("04", _V2, spec(11, paused=True), spec(30, paused=False), until=40)
+    story = await play("04", _V2, edited(11, paused=True), edited(30, paused=False), until=40)
 
     held = story.at(29)
     assert (destinations(held)["demo-canary"], held["status"]["currentStepIndex"]) == (20, 0)

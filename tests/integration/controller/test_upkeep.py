@@ -264,3 +264,22 @@ async def test_hazards_are_pointed_out_and_a_rule_turns_that_off() -> None:
         told.append(any("keeps its 3 pods for ever" in event for event in world.told.events))
 
     assert told == [True, False]
+
+
+async def test_pods_on_their_way_out_are_not_counted_on_when_others_are_taken_away() -> None:
+    steps: list[Object] = [{"setWeight": 50}, {"pause": {}}]
+    world = await living(plain_canary(steps, maxUnavailable=1, maxSurge=1, replicas=4))
+    await world.set_image("demo:v2")
+    await world.live(5)
+    world.ready_after_s = {"demo:v1": 0, "demo:v2": 0, "demo:v3": -1}
+    await world.set_image("demo:v3")
+    await world.reconcile()
+    key = Key(NAMESPACE, replica_set(world, "demo:v2")["metadata"]["name"])
+    lingering = {"status": {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2}}
+    await world.api.patch(REPLICA_SET, key, {"spec": {"replicas": 1}})
+    await world.api.patch(REPLICA_SET, key, lingering, subresource="status")
+
+    for _ in range(5):
+        await world.reconcile()
+
+    assert replica_set(world, "demo:v2")["spec"]["replicas"] == 1

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
+from meshsim.apiserver.expiry import expire_events
 from meshsim.apiserver.journal import Journal
 from meshsim.apiserver.local import LocalApi
 from meshsim.apiserver.protobuf import load_protobuf
@@ -20,6 +21,7 @@ from meshsim.apiserver.store import Store
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import StartError
+from meshsim.kit.tasks import TaskOwner
 
 _SHUTDOWN_S: Final = 1.0
 
@@ -83,10 +85,12 @@ async def api_server(
     try:
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
         server = ApiServer(clock, Registry(store, clock.now, draws()), journal, allowed_hosts)
-        try:
-            yield server
-        finally:
-            await server.close()
+        async with TaskOwner() as tasks:
+            tasks.start(expire_events(server.registry, clock), "expire events")
+            try:
+                yield server
+            finally:
+                await server.close()
     finally:
         if journal is not None:
             await journal.close()

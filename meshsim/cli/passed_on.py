@@ -33,6 +33,8 @@ PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
         PassedOn("--idle-timeout", "TIME", "for the next request on a connection"),
         PassedOn("--connect-timeout", "TIME", "for a connection to a pod"),
         PassedOn("--response-timeout", "TIME", "for a response, on routes that name no timeout"),
+        PassedOn("--drain-timeout", "TIME", "for requests in flight at the end (default 1500ms, 3s at most)"),
+        PassedOn("--workers", "N", "processes on the same ports"),
         PassedOn("--max-connections", "N", "client connections"),
         PassedOn("--max-head-bytes", "N", "of a request"),
         PassedOn("--accept-http10", None, "serve HTTP/1.0 instead of answering 426"),

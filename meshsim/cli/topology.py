@@ -35,6 +35,8 @@ class Topology:
     clock: str
     seed: int | None = None
     data_dir: Path | None = None
+    namespace: str = "default"
+    """Whose sidecar the proxy is where it is one."""
     has_controller: bool = True
     """False when somebody else's controller is to run the rollouts."""
     passed_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -60,7 +62,8 @@ class Topology:
         stats = ("--stats", self.url("stats", STATS_PATH))
         apiserver = (*self._port("api"), *self._port("dashboard", "--dashboard-port"), *stats, *data)
         stats_and_admin = (*self._port("admin", "--admin-port"), *self._port("stats", "--stats-port"))
-        proxy = (*client, *self._port("traffic"), *stats_and_admin, *seed, "--drain-timeout", _PROXY_DRAIN)
+        whose = ("--namespace", self.namespace)
+        proxy = (*client, *self._port("traffic"), *stats_and_admin, *seed, *whose, "--drain-timeout", _PROXY_DRAIN)
         measured = ("--prometheus", self.url("stats"))
         controller = [self._process("controller", "controller", (*client, *self._port("controller"), *measured))]
         return [

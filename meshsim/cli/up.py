@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from meshsim.api.kinds import NAMESPACE, VIRTUAL_SERVICE
 from meshsim.cli.apply import apply
-from meshsim.cli.command import Command, add_namespace_flag
+from meshsim.cli.command import Command
 from meshsim.cli.kept_clock import keep_clock, open_clock
 from meshsim.cli.manifests import Manifest, add_file_flag, check_admission, read_manifests
 from meshsim.cli.passed_on import add_passed_on_flags, passed_on
@@ -32,7 +32,10 @@ T = TypeVar("T")
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_file_flag(parser, required=False)
-    add_namespace_flag(parser)
+    parser.add_argument(
+        "-n", "--namespace", default="default",
+        help="namespace of manifests that name none, and the one whose sidecar the proxy is (default %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     for name, (flag, default, purpose) in PORTS.items():
         about = f"{purpose} (default {default}; 0 takes a free one)"
@@ -92,6 +95,7 @@ def _run(flags: argparse.Namespace) -> int:
             clock=epoch.to_text(),
             seed=flags.seed,
             data_dir=flags.data_dir,
+            namespace=flags.namespace,
             has_controller=flags.controller == "own",
             passed_on=passed_on(flags),
         )
@@ -147,13 +151,13 @@ class _Up:
     def _announce(self, served: Set[str], ready_fd: int | None) -> None:
         url = self._topology.url
         hosts = sorted({host for manifest in self._manifests for host in _hosts_of(manifest)})
-        say(f"traffic     {url('traffic')}" + (f"   (Host: {', '.join(hosts)})" if hosts else ""))
-        say(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
+        tell(f"traffic     {url('traffic')}" + (f"   (Host: {', '.join(hosts)})" if hosts else ""))
+        tell(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
         if "dashboard" in served:
-            say(f"dashboard   {url('dashboard')}")
+            tell(f"dashboard   {url('dashboard')}")
         controller = [url("controller", "/metrics")] if self._topology.has_controller else []
-        say(f"metrics     {'  '.join([url('stats', STATS_PATH), *controller, url('node', '/metrics')])}")
-        say(f"admin       {url('admin')}")
+        tell(f"metrics     {'  '.join([url('stats', STATS_PATH), *controller, url('node', '/metrics')])}")
+        tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
             say("everybody who reaches this machine can change what runs: the API asks nobody who they are")
         say("Ctrl-C stops everything")
@@ -206,8 +210,14 @@ def _hosts_of(manifest: Manifest) -> list[str]:
     return [host for host in hosts if isinstance(host, str)]
 
 
+def tell(line: str) -> None:
+    """An address: what a run has for a result, on stdout."""
+    with suppress(OSError):
+        print(line, flush=True)  # noqa: T201
+
+
 def say(line: str) -> None:
-    """Tell the person at the terminal; results go to stdout, this doesn't."""
+    """What happens, told to the person at the terminal, on stderr."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 

@@ -81,6 +81,15 @@ def test_ctrl_c_while_it_is_busy_ends_it_without_a_trace(tmp_path: Path) -> None
         _ends_without_a_trace(up, signal.SIGINT, tmp_path)
 
 
+def test_its_addresses_are_told_on_stdout_and_the_proxy_is_of_the_manifests_namespace(tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    with file.open("wb") as out, mesh(tmp_path, "-n", "team", stdout=out) as up:
+        told = file.read_text().splitlines()
+        assert told[0] == f"traffic     {up.addresses['traffic']}   (Host: my-app)"
+        assert [line.split()[0] for line in told] == ["traffic", "API", "dashboard", "metrics", "admin"]
+        eventually_blocking(up.serves, within_s=15)
+
+
 def _ends_without_a_trace(up: Mesh, number: signal.Signals, state: Path) -> None:
     everything = up.everything()
     assert len(everything) >= 5

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 _END_WITHIN_S: Final = 10.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -28,6 +28,7 @@ def serving(
     module: str,
     *arguments: str,
     within_s: float = 15.0,
+    stdout: IO[bytes] | None = None,
     stderr: int | None = None,
     environment: dict[str, str] | None = None,
 ) -> Iterator[Served]:
@@ -40,6 +41,7 @@ def serving(
         [sys.executable, "-m", module, *arguments, "--ready-fd", str(child_fd)],
         pass_fds=(child_fd,),
         stdin=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=stderr,
         cwd=REPOSITORY,
         env={**os.environ, **(environment or {})},

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -118,11 +118,18 @@ class Mesh:
 
 
 @contextmanager
-def mesh(state: Path, *flags: str, manifests: Sequence[str] = (BLOG,), stderr: int | None = None) -> Iterator[Mesh]:
+def mesh(
+    state: Path,
+    *flags: str,
+    manifests: Sequence[str] = (BLOG,),
+    stdout: IO[bytes] | None = None,
+    stderr: int | None = None,
+) -> Iterator[Mesh]:
     """Given `meshsim up` with these manifests on free ports; it is ended when the block ends."""
     environment = {"XDG_STATE_HOME": str(state), "MESHSIM_KUBECONFIG": ""}
     files = [part for manifest in manifests for part in ("-f", manifest)]
-    with serving("meshsim", "up", *files, *FREE_PORTS, *flags, stderr=stderr, environment=environment) as served:
+    up = ("up", *files, *FREE_PORTS, *flags)
+    with serving("meshsim", *up, stdout=stdout, stderr=stderr, environment=environment) as served:
         yield Mesh(served.process, served.addresses, environment)
 
 

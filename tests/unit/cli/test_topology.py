@@ -40,6 +40,11 @@ def test_a_seed_goes_to_whoever_draws_and_the_data_directory_to_the_api() -> Non
     assert {name for name, one in flags.items() if one.get("--data-dir") == "data"} == {"apiserver"}
 
 
+def test_the_proxy_is_the_sidecar_of_the_manifests_namespace() -> None:
+    flags = _flags(Topology("127.0.0.1", _PORTS, "c", namespace="team"))
+    assert {name: one["--namespace"] for name, one in flags.items() if "--namespace" in one} == {"proxy": "team"}
+
+
 def test_what_listens_everywhere_is_reached_through_loopback() -> None:
     assert Topology("0.0.0.0", _PORTS, "c").url("traffic", "/x") == f"http://127.0.0.1:{_PORTS['traffic']}/x"
     assert Topology("::1", _PORTS, "c").url("traffic") == f"http://[::1]:{_PORTS['traffic']}"

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from meshsim.api.core import Container, Pod
 from meshsim.kit.clock import Clock
-from meshsim.runtime.containers import Sandbox
+from meshsim.runtime.containers import Sandbox, StartRefusedError
+from meshsim.runtime.images import is_pullable
 from meshsim.runtime.running import RunningContainer
 from meshsim.runtime.simulated import SimulatedRuntime
 
@@ -24,6 +25,9 @@ class Runtimes:
         return not container.command
 
     async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> RunningContainer:
+        """Start one whose image can be had. Raises StartRefusedError."""
+        if not is_pullable(container.image):
+            raise StartRefusedError("ImagePullBackOff", f'Back-off pulling image "{container.image}"')
         if not container.command:
             return await self._simulated.start(pod, container, sandbox)
         if self._programs is None:

@@ -6,7 +6,6 @@ The CPU of a simulated container is modelled: what each request it served costs,
 import asyncio
 import itertools
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,7 +25,6 @@ from meshsim.runtime.log import ContainerLog
 
 _log: Final = logging.getLogger(__name__)
 _HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz", b"/livez"))
-_NO_SUCH_IMAGE: Final = re.compile(r"does-?not-?exist|non-?exist|:error$|^error$|no-such")
 _IDLE_MEMORY_BYTES: Final = 24 * 1024 * 1024
 _BACKLOG: Final = 1024
 
@@ -41,9 +39,7 @@ class SimulatedRuntime:
         self._memo = FieldsMemo(read_request_fields)
 
     async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> "SimulatedContainer":
-        """Start one. Raises StartRefusedError for an image that cannot be, or annotations that make no sense."""
-        if _NO_SUCH_IMAGE.search(container.image):
-            raise StartRefusedError("ImagePullBackOff", f'Back-off pulling image "{container.image}"')
+        """Start one. Raises StartRefusedError for annotations that make no sense."""
         try:
             behaviour = behaviour_of(pod.metadata.annotations)
         except BehaviourError as error:

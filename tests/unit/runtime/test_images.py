@@ -29,7 +29,8 @@ def test_an_image_whose_name_says_that_it_is_not_there_cannot_be_pulled(image: s
 
 
 @pytest.mark.parametrize(
-    "image", ["", "web:1", "error", "error-pages:2", "web:terror", "web:error-pages", "localhost:5000/error", "no-suches"]
+    "image",
+    ["", "web:1", "error", "error-pages:2", "web:terror", "web:error-pages", "localhost:5000/error", "no-suches"],
 )
 def test_any_other_image_can(image: str) -> None:
     assert is_pullable(image)

@@ -63,9 +63,14 @@ def read_manifests(paths: Sequence[str], namespace: str, stdin: TextIO | None = 
     Raises StartError for a file that cannot be read, InvalidManifestError for text that is no manifest, an
     object without a name or of a kind that is not served. All objects of unknown kinds are named at once.
     """
+    return manifests_in(_texts(paths, stdin or sys.stdin), namespace)
+
+
+def manifests_in(texts: Iterable[tuple[str, str]], namespace: str) -> list[Manifest]:
+    """Every manifest of texts that each come with the name of their file. Raises InvalidManifestError."""
     manifests: list[Manifest] = []
     unknown: list[str] = []
-    for file, text in _texts(paths, stdin or sys.stdin):
+    for file, text in texts:
         for document in read_documents(text, file):
             for prefix, obj in _objects(document):
                 kind = _kind_of(obj, document, prefix)

@@ -16,9 +16,11 @@ from meshsim.api.kinds import NAMESPACE, VIRTUAL_SERVICE
 from meshsim.cli.apply import apply
 from meshsim.cli.command import Command
 from meshsim.cli.kept_clock import keep_clock, open_clock
-from meshsim.cli.manifests import Manifest, add_file_flag, check_admission, read_manifests
+from meshsim.cli.manifests import Manifest, add_file_flag, check_admission, manifests_in, read_manifests
 from meshsim.cli.passed_on import add_passed_on_flags, passed_on
 from meshsim.cli.ports import Ports
+from meshsim.cli.programs import Version, add_program_flags, printed, release_of
+from meshsim.cli.release import begin_release
 from meshsim.cli.running import Running, owned_data_dir, recorded
 from meshsim.cli.supervisor import Supervisor
 from meshsim.cli.topology import PORTS, STATS_PATH, Topology
@@ -55,6 +57,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         default="own",
         help="external: start none, somebody else's runs the rollouts (default own)",
     )
+    add_program_flags(parser)
     add_passed_on_flags(parser)
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lifeline-fd", type=int, help=argparse.SUPPRESS)
@@ -78,8 +81,18 @@ def _speed(text: str) -> float:
 
 def _run(flags: argparse.Namespace) -> int:
     """Check all there is to check, then run until stopped."""
-    manifests = read_manifests(flags.files, flags.namespace)
-    check_admission(manifests)
+    release = release_of(flags, str(Path.cwd()))
+    if release is not None and flags.print is not None:
+        sys.stdout.write(printed(release, flags.print))
+        return ExitCode.DONE
+    canary: Manifest | None = None
+    if release is None:
+        manifests = read_manifests(flags.files, flags.namespace)
+    else:
+        manifests = manifests_in([("--stable", printed(release, Version.STABLE))], flags.namespace)
+        if release.canary is not None:
+            (canary,) = manifests_in([("--canary", printed(release, Version.CANARY))], flags.namespace)
+    check_admission(manifests if canary is None else [*manifests, canary])
     with ExitStack() as stack:
         ports = stack.enter_context(Ports(flags.host))
         taken = {
@@ -101,16 +114,24 @@ def _run(flags: argparse.Namespace) -> int:
         )
         record = stack.enter_context(recorded(topology))
         ports.release()
-        asyncio.run(_Up(topology, manifests, record, epoch).run(flags.ready_fd, flags.lifeline_fd))
+        asyncio.run(_Up(topology, manifests, canary, record, epoch).run(flags.ready_fd, flags.lifeline_fd))
     return ExitCode.DONE
 
 
 class _Up:
     """One `meshsim up`, from the first process to the last."""
 
-    def __init__(self, topology: Topology, manifests: Sequence[Manifest], record: Running, epoch: ClockEpoch) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        manifests: Sequence[Manifest],
+        canary: Manifest | None,
+        record: Running,
+        epoch: ClockEpoch,
+    ) -> None:
         self._topology = topology
         self._manifests = manifests
+        self._canary = canary
         self._record = record
         self._epoch = epoch
 
@@ -145,8 +166,10 @@ class _Up:
         await supervisor.ready("apiserver")
         async with HttpApi(self._topology.url("api"), user_agent="meshsim-up") as api:
             await apply_at_start(api, self._manifests)
-        told = [await supervisor.ready(process.name) for process in self._topology.processes()]
-        self._announce({name for addresses in told for name, address in addresses.items() if address}, ready_fd)
+            told = [await supervisor.ready(process.name) for process in self._topology.processes()]
+            self._announce({name for addresses in told for name, address in addresses.items() if address}, ready_fd)
+            if self._canary is not None:
+                await begin_release(api, self._canary, say)
 
     def _announce(self, served: Set[str], ready_fd: int | None) -> None:
         url = self._topology.url
@@ -160,6 +183,8 @@ class _Up:
         tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
             say("everybody who reaches this machine can change what runs: the API asks nobody who they are")
+        if self._canary is not None:
+            say("the canary begins by itself as soon as the stable version is healthy")
         say("Ctrl-C stops everything")
         if ready_fd is not None:
             addresses = {name: url(name) for name in PORTS} | {"kubeconfig": self._record.kubeconfig}
@@ -207,7 +232,7 @@ def _hosts_of(manifest: Manifest) -> list[str]:
     if manifest.kind is not VIRTUAL_SERVICE:
         return []
     hosts = (manifest.object.get("spec") or {}).get("hosts") or []
-    return [host for host in hosts if isinstance(host, str)]
+    return [host for host in hosts if isinstance(host, str) and host != "*"]
 
 
 def tell(line: str) -> None:
@@ -230,5 +255,10 @@ Run the API server, the controller, the node and the proxy on this machine, a pr
 to them. Stays in the foreground; Ctrl-C stops everything.
 
   meshsim up -f examples/blog-canary
-  curl -H 'Host: my-app' http://127.0.0.1:8080/""",
+  curl -H 'Host: my-app' http://127.0.0.1:8080/
+
+Or your own program, two versions of it, without writing manifests: each pod is told in $PORT where to listen.
+
+  meshsim up --stable 'python app.py' --canary 'python app.py' --env canary:FEATURE=1 \\
+             --ready /healthz --steps 10,30,50 --pause 30s""",
 )

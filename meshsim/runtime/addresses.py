@@ -37,3 +37,12 @@ def ports_of(annotations: Mapping[str, str]) -> dict[int, int]:
     """Container port → the port that listens, for those that differ."""
     pairs = (pair.partition("=") for pair in annotations.get(PORTS_ANNOTATION, "").split(",") if pair)
     return {int(port): int(listening) for port, _, listening in pairs if port.isdecimal() and listening.isdecimal()}
+
+
+OWN_PORT_ANNOTATION: Final = "meshsim.dev/own-port"
+"""`"true"` on a pod whose programs listen at $PORT of whatever address: it is at 127.0.0.1, with free ports."""
+
+
+def has_own_port(annotations: Mapping[str, str]) -> bool:
+    """Whether the pod asks for ports that nobody else has, at the address that all share."""
+    return annotations.get(OWN_PORT_ANNOTATION) == "true"

@@ -20,7 +20,7 @@ from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.addresses import PORTS_ANNOTATION, ports_of, ports_to_text
+from meshsim.runtime.addresses import PORTS_ANNOTATION, has_own_port, ports_of, ports_to_text
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.events import PodEvents
@@ -177,11 +177,12 @@ class PodWorker:
 
 def _sandbox(node: Node, pod: Pod, ip: str) -> Sandbox:
     """Where the pod's containers listen: on their own ports when that can be, else on free ones."""
-    address = ip if node.has_aliases else _LOOPBACK
+    is_alone = node.has_aliases and not has_own_port(pod.metadata.annotations)
+    address = ip if is_alone else _LOOPBACK
     before = ports_of(pod.metadata.annotations)
     ports = (port.container_port for container in pod.spec.containers for port in container.ports)
     listening = {
-        port: listening_port(address, before.get(port, port if node.has_aliases else 0))
+        port: listening_port(address, before.get(port, port if is_alone else 0))
         for port in dict.fromkeys(ports)
     }
     return Sandbox(address, {port: number for port, number in listening.items() if port != number})

@@ -100,6 +100,31 @@ def test_a_program_is_released_without_a_failed_request_and_replaced_when_it_is_
         assert victim.pid not in [one.pid for one in programs(up)]
 
 
+def test_two_commands_are_a_release_of_one_program_by_the_other(tmp_path: Path) -> None:
+    # It listens at every address, as programs do that know nothing of pods.
+    (tmp_path / "app.py").write_text(APP.replace('os.environ["HOST"]', '""').replace("HOSTNAME", "FEATURE"))
+    command = f"{sys.executable} {tmp_path / 'app.py'}"
+    words = (
+        "--stable",
+        command,
+        "--canary",
+        command,
+        "--env",
+        "FEATURE=0",
+        "--env",
+        "canary:FEATURE=1",
+        "--ready",
+        "/",
+    )
+    with mesh(tmp_path, *words, "--steps", "50", "--name", "my-app", manifests=[]) as up:
+        eventually_blocking(lambda: up.is_at("Paused"), within_s=60)
+        answers = {up.request(host="anybody").body for _ in range(60)}
+        assert answers == {b"0", b"1"}
+        up.cli("promote", "my-app")
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
+        eventually_blocking(lambda: {up.request().body for _ in range(10)} == {b"1"}, within_s=30)
+
+
 def restarts(up: Mesh) -> list[int]:
     return sorted(pod["status"]["containerStatuses"][0]["restartCount"] for pod in up.listed(POD))
 

@@ -5,10 +5,10 @@ from typing import Protocol, assert_never
 
 from controller.rollout.actions import Action, Create, Delete, Emit, Patch, Plan, Replace
 from meshsim.api.decode import Object
-from meshsim.api.kinds import ROLLOUT, Kind
+from meshsim.api.kinds import REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import RolloutDuration
-from meshsim.client.api import Api, ApiError, NotFoundError
+from meshsim.client.api import AlreadyExistsError, Api, ApiError, NotFoundError, UnreachableError
 
 Learn = Callable[[Kind, Object], None]
 
@@ -30,6 +30,14 @@ class ReconcileError(ApiError):
         super().__init__(0, "Reconcile", message)
 
 
+class CreationRefusedError(ApiError):
+    """The API doesn't take the ReplicaSet of a new version."""
+
+    def __init__(self, name: str, refusal: ApiError) -> None:
+        super().__init__(refusal.code, refusal.reason, str(refusal), refusal.status)
+        self.name = name
+
+
 class Applier:
     """Writes to the API, and lets the caches know what it wrote."""
 
@@ -42,7 +50,8 @@ class Applier:
         """Do what the plan says about this rollout.
 
         Raises ApiError when a write is refused, a conflict included: what was done is done, and everything is
-        observed and planned again. Raises ReconcileError when the plan asks for another try.
+        observed and planned again. Raises CreationRefusedError when it was a ReplicaSet that the API doesn't take, and
+        ReconcileError when the plan asks for another try.
         """
         written: dict[tuple[Kind, Key], str] = {}
         for action in plan.actions:
@@ -63,7 +72,7 @@ class Applier:
     async def _do(self, rollout: Object, action: Action, written: dict[tuple[Kind, Key], str]) -> None:
         match action:
             case Create(kind, obj):
-                self._note(kind, await self._api.create(kind, obj), written)
+                self._note(kind, await self._create(kind, obj), written)
             case Patch(kind, key, patch, how, subresource):
                 self._note(kind, await self._api.patch(kind, key, patch, how=how, subresource=subresource), written)
             case Replace(kind, obj):
@@ -76,6 +85,16 @@ class Applier:
                 self._recorder.record(rollout, action)
             case _:
                 assert_never(action)
+
+    async def _create(self, kind: Kind, obj: Object) -> Object:
+        try:
+            return await self._api.create(kind, obj)
+        except (AlreadyExistsError, UnreachableError):
+            raise
+        except ApiError as refusal:
+            if kind == REPLICA_SET:
+                raise CreationRefusedError(obj["metadata"]["name"], refusal) from refusal
+            raise
 
     def _note(self, kind: Kind, obj: Object, written: dict[tuple[Kind, Key], str]) -> None:
         written[kind, key_of(obj)] = obj["metadata"]["resourceVersion"]

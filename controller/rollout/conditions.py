@@ -18,6 +18,7 @@ REPLICA_FAILURE: Final = "ReplicaFailure"
 ABORTED: Final = "RolloutAborted"
 TIMED_OUT: Final = "ProgressDeadlineExceeded"
 ROLLOUT_PAUSED: Final = "RolloutPaused"
+NOT_CREATED: Final = "ReplicaSetCreateError"
 
 _DEFAULT_DEADLINE_S: Final = 600
 

@@ -9,7 +9,7 @@ from controller.rollout.actions import Patch, Plan
 from controller.rollout.analyses import find_runs
 from controller.rollout.bluegreen import reconcile_blue_green, scale_blue_green
 from controller.rollout.canary import reconcile_canary
-from controller.rollout.conditions import ABORTED, INVALID_SPEC, PAUSED, PROGRESSING, ROLLOUT_PAUSED
+from controller.rollout.conditions import ABORTED, INVALID_SPEC, NOT_CREATED, PAUSED, PROGRESSING, ROLLOUT_PAUSED
 from controller.rollout.draft import RESYNC_S, Draft, StoppedError, merge_patch
 from controller.rollout.duration import next_duration
 from controller.rollout.experiments import find_experiments
@@ -49,6 +49,16 @@ def plan(observed: Observed, now: float, rules: Rules = Rules()) -> Plan:  # noq
         ended=draft.ended,
         error=draft.retries_because,
     )
+
+
+def plan_of_refusal(observed: Observed, name: str, why: str, now: float) -> Plan:
+    """What the controller says when the API doesn't take the ReplicaSet of a new version."""
+    draft = Draft(observed, now)
+    message = f'Failed to create new replica set "{name}": {why}'
+    draft.warn(NOT_CREATED, message)
+    condition = conditions.new(PROGRESSING, "False", NOT_CREATED, message, now)
+    _keep_with(draft, conditions.put(observed.rollout.status.conditions, condition))
+    return Plan(actions=tuple(draft.actions), status_patch=_status_patch(draft))
 
 
 def _status_patch(draft: Draft) -> Object | None:

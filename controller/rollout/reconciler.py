@@ -6,10 +6,10 @@ from typing import Final, Protocol
 
 from controller.manager import ToKeys, own_key, owner_key
 from controller.rollout.actions import Emit
-from controller.rollout.apply import Applier, ReconcileError, Recorder
+from controller.rollout.apply import Applier, CreationRefusedError, ReconcileError, Recorder
 from controller.rollout.cache import REFERENCED, Cache
 from controller.rollout.observe import Seen, observe
-from controller.rollout.plan import plan
+from controller.rollout.plan import plan, plan_of_refusal
 from controller.rollout.rules import Rules
 from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, SERVICE, Kind
@@ -49,7 +49,12 @@ class RolloutReconciler:
         planned = plan(observed, self._clock.now(), self._rules)
         if planned.error:
             _log.info("rollout %s: %s", key, planned.error)
-        await self._applier.apply(observed.raw, planned)
+        try:
+            await self._applier.apply(observed.raw, planned)
+        except CreationRefusedError as refused:
+            said = plan_of_refusal(observed, refused.name, str(refused), self._clock.now())
+            await self._applier.apply(observed.raw, said)
+            raise
         return planned.wake_at
 
 

@@ -2,12 +2,15 @@
 
 import pytest
 
+from controller.rollout.conditions import find
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET
+from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION
+from meshsim.client.api import InvalidError
 from meshsim.kit.timestamps import to_rfc3339
+from tests.kits.api import InProcessApi
 from tests.kits.releases import blue_green, plain_canary, routed_canary
 from tests.kits.rollout_world import NAMESPACE, RolloutWorld, image_of
 
@@ -283,3 +286,34 @@ async def test_pods_on_their_way_out_are_not_counted_on_when_others_are_taken_aw
         await world.reconcile()
 
     assert replica_set(world, "demo:v2")["spec"]["replicas"] == 1
+
+
+class _Refusing(InProcessApi):
+    """Doesn't take ReplicaSets."""
+
+    def __init__(self, world: RolloutWorld) -> None:
+        super().__init__(world.clock)
+        self.store, self.registry = world.api.store, world.api.registry
+
+    async def create(self, kind: Kind, obj: Object) -> Object:
+        if kind == REPLICA_SET:
+            raise InvalidError(422, "Invalid", "there is no room")
+        return await super().create(kind, obj)
+
+
+async def test_a_version_whose_replica_set_is_refused_says_so_and_is_tried_again() -> None:
+    world = await living(plain_canary([]))
+    world.restart_controller(_Refusing(world))
+    await world.set_image("demo:v2")
+
+    assert [await world.reconcile() for _ in range(3)] == ["there is no room"] * 3
+
+    progressing = find(world.rollout.status.conditions, "Progressing")
+    said = 'Failed to create new replica set "demo-6758dbd44c": there is no room'
+    assert progressing is not None
+    assert (progressing.status, progressing.reason, progressing.message) == ("False", "ReplicaSetCreateError", said)
+    assert world.told.events == [f"Warning ReplicaSetCreateError {said}"] * 3
+
+    world.restart_controller()
+    await world.live(3)
+    assert world.rollout.status.phase == "Healthy"

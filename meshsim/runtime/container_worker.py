@@ -136,20 +136,26 @@ class ContainerWorker:
 
     async def _supervise(self, running: RunningContainer, started_at: float | None) -> Terminated:
         """Watch over one run until it is over; returns how it ended."""
-        clock = self._around.clock
-        since = clock.now() if started_at is None else started_at
+        since = self._around.clock.now() if started_at is None else started_at
+        # A program that could not even start was never running, and so never ready.
+        if running.exit is None:
+            await self._watch_over(running, since)
+        ended = Terminated(await running.wait(), since, self._around.clock.now(), self.state.restarts)
+        self._note(replace(self.state, running_since=None, started=False, ready=False, terminated=ended))
+        return ended
+
+    async def _watch_over(self, running: RunningContainer, since: float) -> None:
+        """Until it ends by itself or is unhealthy: then end it."""
         async with TaskOwner(log_failure) as tasks:
             exited = tasks.start(running.wait(), f"exit of {self.container.name}")
             unhealthy = tasks.start(self._watch_health(running, since, tasks), f"health of {self.container.name}")
             await asyncio.wait((exited, unhealthy), return_when=asyncio.FIRST_COMPLETED)
-        if not exited.done() or exited.cancelled():
+        if running.exit is None:
             message = f"Container {self.container.name} failed liveness probe, will be restarted"
             self._around.tell(PodEvent("Normal", "Killing", message, self.container.name))
-            await within(clock, self._around.pod().spec.termination_grace_period_seconds, running.stop())
+            grace_s = self._around.pod().spec.termination_grace_period_seconds
+            await within(self._around.clock, grace_s, running.stop())
             running.kill()
-        ended = Terminated(await running.wait(), since, clock.now(), self.state.restarts)
-        self._note(replace(self.state, running_since=None, started=False, ready=False, terminated=ended))
-        return ended
 
     async def _watch_health(self, running: RunningContainer, since: float, tasks: TaskOwner) -> None:
         """Returns when the container must be restarted: a hook, its startup or its liveness probe has failed."""

@@ -135,6 +135,10 @@ class ProcessContainer:
             self._output.close()
         self.log.close()
 
+    @property
+    def exit(self) -> Exit | None:
+        return self._exit.result() if self._exit.done() else None
+
     async def wait(self) -> Exit:
         return await asyncio.shield(self._exit)
 

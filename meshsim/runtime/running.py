@@ -15,6 +15,10 @@ class RunningContainer(Protocol):
     def log(self) -> ContainerLog:
         """What it printed."""
 
+    @property
+    def exit(self) -> Exit | None:
+        """How it ended; None until it has."""
+
     async def wait(self) -> Exit:
         """How it ended, once it has. May be asked again."""
 

@@ -133,6 +133,10 @@ class SimulatedContainer:
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
+    @property
+    def exit(self) -> Exit | None:
+        return self._exit.result() if self._exit.done() else None
+
     async def wait(self) -> Exit:
         return await asyncio.shield(self._exit)
 

@@ -24,6 +24,10 @@ class ScriptedContainer:
         if not self.exits.done():
             self.exits.set_result(Exit(code, reason))
 
+    @property
+    def exit(self) -> Exit | None:
+        return self.exits.result() if self.exits.done() else None
+
     async def wait(self) -> Exit:
         return await asyncio.shield(self.exits)
 
@@ -59,6 +63,7 @@ class ScriptedRuntime:
         self.refusal: StartRefusedError | None = None
         self.answers: dict[str, int] = {}
         self.seamless = True
+        self.cannot_start = False
 
     def is_seamless(self, container: Container) -> bool:
         return self.seamless
@@ -69,4 +74,6 @@ class ScriptedRuntime:
         started = ScriptedContainer()
         started.answers = self.answers
         self.started.append(started)
+        if self.cannot_start:
+            started.end(128, "StartError")
         return started

@@ -31,13 +31,14 @@ class Life:
         self.lags = Lags()
         sandbox = Sandbox("127.0.0.1", {})
         self.told: list[PodEvent] = []
+        self.noted: list[ContainerState] = []
         around = Surroundings(
             clock=self.clock,
             runtime=self.runtime,
             lags=self.lags,
             sandbox=sandbox,
             pod=lambda: self.pod,
-            changed=lambda: None,
+            changed=lambda: self.noted.append(self.worker.state),
             tell=self.told.append,
         )
         self.worker = ContainerWorker(self.pod.spec.containers[0], state or ContainerState(), around)
@@ -81,6 +82,17 @@ async def test_a_container_that_crashes_is_restarted_at_once_then_after_longer_a
         assert life.state.restarts == 4
         assert life.state.last is not None
         assert (life.state.last.exit.code, life.state.last.exit.why, life.state.last.run) == (3, "Error", 3)
+
+
+async def test_a_program_that_cannot_start_is_never_running_and_never_ready() -> None:
+    life = Life()
+    life.runtime.cannot_start = True
+    async with living(life):
+        await life.clock.advance(60)
+    assert len(life.runtime.started) > 2
+    assert not [state for state in life.noted if state.running_since is not None or state.ready]
+    assert life.state.last is not None
+    assert life.state.last.exit.why == "StartError"
 
 
 async def test_a_container_in_back_off_says_so() -> None:

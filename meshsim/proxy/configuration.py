@@ -74,6 +74,13 @@ class Publisher:
         if loop.time() < self._publish_by_s + _UNSETTLED_AT_MOST_S and not self._is_settled():
             self._timer = loop.call_later(_LOOK_AGAIN_S, self._publish_change)
             return
+        self.changed_together()
+
+    def changed_together(self) -> None:
+        """Everything that changes together has changed: publish at once.
+
+        What cannot be compiled is said, and the configuration before it stays in force.
+        """
         try:
             self.publish()
         except InvalidManifestError as error:

@@ -13,7 +13,8 @@ from meshsim.proxy.engine import Engine
 from meshsim.proxy.exchange import Exchange
 from meshsim.proxy.heads import peer_section
 
-_WRITE_HIGH_BYTES: Final = 64 * 1024
+_WRITE_HIGH_BYTES: Final = 1024
+"""What a client doesn't take is hardly kept: the loop reads up to 250 KiB of a response at once as it is."""
 _PIPELINED_BYTES: Final = 64 * 1024
 """So much of further requests is read ahead; beyond it a client that leaves goes unnoticed until its turn."""
 _SCHEMES: Final = (b"http://", b"https://")

@@ -17,6 +17,7 @@ from meshsim.mesh.registry import Workload
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Cluster, Host
 from meshsim.proxy.heads import DateLine, RequestIds
+from meshsim.proxy.memory import Trimmer, system_trim
 from meshsim.proxy.peers import Closable, Timed
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.timeouts import TimeoutQueue
@@ -156,8 +157,10 @@ class Engine:
         """Close upstream connections that were idle too long; give ejected hosts their chance. Runs for ever."""
         looked_at: dict[str, float] = {}
         clock = LoopClock()
+        trimmer = Trimmer(system_trim())
         while True:
             await clock.sleep(_SWEEP_S)
+            trimmer.look(len(self.connections))
             now = self.now()
             for cluster in list(self.clusters.values()):
                 cluster.close_idle(now - cluster.plan.limits.idle_timeout_s)

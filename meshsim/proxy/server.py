@@ -104,7 +104,7 @@ class ProxyServer:
         """Start following the configuration; what is returned waits until there is one."""
         options = self._options
         if options.path is not None:
-            files = FileSource(options.path, publisher.changed, warn)
+            files = FileSource(options.path, publisher.changed_together, warn)
             publisher.follow(files.objects)
             tasks.start(files.follow(), "follow files")
             return files.synced

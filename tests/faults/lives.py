@@ -1,0 +1,167 @@
+"""A proxy that is changed, stopped and killed under load (bars 4, 11 and 12)."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from meshsim.kit.clock import LoopClock
+from tests.faults.figures import Figure, percentile, to, within
+from tests.faults.peers import Client, Upstream
+from tests.faults.subjects import Setup, Start, Subject, meshsim
+
+_CONNECTIONS: Final = 32
+_CHANGES_A_SECOND: Final = 50
+_CHANGING_S: Final = 10.0
+
+
+class Load:
+    """Keep-alive connections that ask as fast as they are answered; every request has an id of its own."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._running = True
+        self._began = time.monotonic_ns()
+        self.statuses: Counter[int] = Counter()
+        self.versions: Counter[bytes] = Counter()
+        self.wrong = 0
+        self.latencies_ms: list[float] = []
+        self.answered_at: list[float] = []
+        self.closed = 0
+
+    async def run(self, connections: int = _CONNECTIONS) -> None:
+        """Until `stop`."""
+        await asyncio.gather(*(self._one(number) for number in range(connections)))
+
+    def stop(self) -> None:
+        """Send no more."""
+        self._running = False
+
+    async def _one(self, number: int) -> None:
+        client = await Client.to(self._subject.target)
+        count = 0
+        while self._running:
+            if client.lost:
+                self.closed += 1
+                with suppress(OSError):
+                    client = await Client.to(self._subject.target)
+            count += 1
+            id_ = f"{self._began}-{number}-{count}"
+            started = time.monotonic()
+            status, body = await client.ask("/ok", id_)
+            now = time.monotonic()
+            self.latencies_ms.append((now - started) * 1000)
+            self.answered_at.append(now)
+            self.statuses[status] += 1
+            version, _, answered = body.partition(b" ")
+            self.versions[version] += 1
+            self.wrong += answered != id_.encode()
+            if status == 0:
+                await LoopClock().sleep(0.01)
+        client.close()
+
+
+async def _loaded(subject: Subject, seconds: float) -> Load:
+    load = Load(subject)
+    running = asyncio.get_running_loop().create_task(load.run())
+    await LoopClock().sleep(seconds)
+    load.stop()
+    await running
+    return load
+
+
+async def changes_under_load(start: Start) -> AsyncIterator[Figure]:
+    """Weights that change fifty times a second, which come to one version at the end."""
+    async with Upstream("v1") as one, Upstream("v2") as two, Upstream("v3") as three:
+        upstreams = {"v1": (one.port,), "v2": (two.port,), "v3": (three.port,)}
+        async with start(Setup(upstreams)) as subject:
+            subject.route_to({"v1": 50, "v2": 50})
+            await LoopClock().sleep(0.5)
+            before = three.requests
+            baseline = percentile((await _loaded(subject, 3)).latencies_ms, 0.99)
+            load = Load(subject)
+            running = asyncio.get_running_loop().create_task(load.run())
+            for number in range(int(_CHANGES_A_SECOND * _CHANGING_S)):
+                share = number % 99 + 1
+                subject.route_to({"v1": share, "v2": 100 - share})
+                await LoopClock().sleep(1 / _CHANGES_A_SECOND)
+            load.stop()
+            await running
+            executed = one.executed + two.executed
+            yield Figure("requests during 500 changes", load.statuses.total(), 50_000, at_least=True)
+            yield Figure("answers other than 200", load.statuses.total() - load.statuses[200], 0)
+            yield Figure("lost or another's answer", load.wrong, 0)
+            yield Figure("executed twice", sum(count > 1 for id_, count in executed.items() if id_), 0)
+            yield Figure("answered by a version that no configuration names", three.requests - before, 0)
+            yield Figure("connections closed by a change", load.closed, 0)
+            yield Figure("p99 over the p99 without changes", percentile(load.latencies_ms, 0.99) / baseline, 1.5)
+            yield Figure("a change is in effect after ms, worst of 8", await _effect_ms(subject), 50)
+
+
+async def _effect_ms(subject: Subject) -> float:
+    worst = 0.0
+    client = await Client.to(subject.target)
+    for number in range(8):
+        version = f"v{number % 2 + 1}"
+        subject.route_to({version: 100})
+        changed = time.monotonic()
+        while (await client.ask("/ok"))[1].split(b" ")[0] != version.encode():
+            await LoopClock().sleep(0)
+        worst = max(worst, (time.monotonic() - changed) * 1000)
+        await LoopClock().sleep(0.1)
+    client.close()
+    return worst
+
+
+async def stops(start: Start) -> AsyncIterator[Figure]:
+    """Told to stop with fifty requests in flight and twenty idle connections."""
+    async with Upstream() as upstream, start(to(upstream.port, response_s=None, body_s=None)) as subject:
+        idle = [await Client.to(subject.target) for _ in range(20)]
+        for client in idle:
+            await client.ask("/ok")
+        busy = [await Client.to(subject.target) for _ in range(50)]
+        answers = [asyncio.get_running_loop().create_task(client.ask("/slow?1")) for client in busy]
+        await within(3, lambda: upstream.requests >= 70)
+        stopping = asyncio.get_running_loop().create_task(subject.stop())
+        done = await asyncio.gather(*answers)
+        finished = time.monotonic()
+        code = await stopping
+        yield Figure("requests in flight that finish, of 50", sum(s == 200 for s, _ in done), 50, at_least=True)
+        yield Figure("idle connections that are reset", sum(client.was_reset for client in idle), 0)
+        yield Figure("seconds from the last answer to the exit", time.monotonic() - finished, 0.5)
+        yield Figure("exit code", code, 0)
+
+
+async def dies(start: Start) -> AsyncIterator[Figure]:
+    """Killed while it works: how long until the next one serves."""
+    async with Upstream() as upstream:
+        started = time.monotonic()
+        async with start(to(upstream.port)) as subject:
+            client = await Client.to(subject.target)
+            assert (await client.ask("/ok"))[0] == 200
+            yield Figure("cold start to the first 200, in s", time.monotonic() - started, 1)
+
+
+async def workers_die(start: Start) -> AsyncIterator[Figure]:
+    """One of three workers is killed; of ours only."""
+    if start is not meshsim:
+        return
+    async with Upstream() as upstream, start(Setup({"v1": (upstream.port,)}, workers=3)) as subject:
+        load = Load(subject)
+        running = asyncio.get_running_loop().create_task(load.run())
+        await LoopClock().sleep(1)
+        before = len(load.answered_at)
+        victim = subject.processes()[1]
+        held = len(victim.net_connections("tcp"))
+        victim.send_signal(signal.SIGKILL)
+        replaced_s = await within(5, lambda: len([p for p in subject.processes() if p.status() != "zombie"]) == 4)
+        await LoopClock().sleep(1.5)
+        load.stop()
+        await running
+        gaps = [b - a for a, b in zip(load.answered_at[before:], load.answered_at[before + 1 :], strict=False)]
+        yield Figure("a worker killed: s until another is started", replaced_s, 1)
+        yield Figure("longest gap between answers, in ms", max(gaps) * 1000, 100)
+        yield Figure("requests lost, at most the connections it held", load.statuses[0], held)

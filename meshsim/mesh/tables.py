@@ -1,11 +1,13 @@
 """Route tables: which virtual hosts a listener has, as a gateway, as a sidecar, or as either."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from meshsim.api.meta import selects
 from meshsim.api.networking import MESH_GATEWAY, Gateway, Server, VirtualService
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import (
     DEFAULT_NAMESPACE,
     PASSTHROUGH_CLUSTER,
@@ -20,7 +22,7 @@ from meshsim.mesh.reply import FixedReply
 from meshsim.mesh.retry import NO_RETRIES
 from meshsim.mesh.route import Route, RouteDestination, RouteTable, VirtualHost, host_of
 from meshsim.mesh.rules import RouteContext, catch_alls_last, compile_rules, default_route, tail_of
-from meshsim.mesh.virtualservices import namespace_of
+from meshsim.mesh.virtualservices import destination_hosts, namespace_of
 
 _HTTP_SERVERS = frozenset(("HTTP", "HTTP2", "GRPC", "GRPC-WEB"))
 _HTTP_PORT = 80
@@ -37,6 +39,7 @@ class TableSource:
     proxy: Identity
     mesh: MeshConfig
     timeout_s: float | None = None
+    kept: Kept = field(default_factory=Kept)
 
     def context(self, role: Role, port: int, gateway: str) -> RouteContext:
         """What rules mean on a listener."""
@@ -50,6 +53,15 @@ class TableSource:
             timeout_s=self.timeout_s,
             retries=self.mesh.default_http_retry_policy,
         )
+
+    def rules(self, vs: VirtualService, context: RouteContext) -> list[tuple[Route, bool]]:
+        """What a VirtualService's rules mean there; they depend on the services that they lead to, and on no others."""
+        parts: list[object] = [vs]
+        for host in self.kept.of("destinations", (vs,), partial(destination_hosts, vs)):
+            service = self.registry.get(host)
+            parts += (service, None if service is None else self.policies.of(service))
+        where = ("rules", context.role, context.port, context.gateways)
+        return self.kept.of(where, tuple(parts), partial(compile_rules, vs, context))
 
 
 def compile_table(listener: ListenerSpec, source: TableSource) -> RouteTable:
@@ -65,13 +77,13 @@ def compile_table(listener: ListenerSpec, source: TableSource) -> RouteTable:
         return _table(Role.GATEWAY, listener.number or _HTTP_PORT, gateway_hosts(source, servers), source)
     hosts = {} if listener.role is Role.SIDECAR else gateway_hosts(source, servers)
     admitted = [] if listener.role is Role.SIDECAR else [_plain_host(h) for _, s in servers for h in s.hosts]
+    if "*" in admitted:
+        return _table(Role.GATEWAY, listener.number or _HTTP_PORT, hosts, source, admitted)
     meshed = _every_sidecar(source) if listener.number is None else sidecar_hosts(source, listener.number)
     for name, virtual_host in meshed.items():
         if not any(host_matches(pattern, host_of(name.encode()).decode()) for pattern in admitted):
             hosts.setdefault(name, virtual_host)
-    return _table(
-        Role.GATEWAY if "*" in admitted else Role.SIDECAR, listener.number or _HTTP_PORT, hosts, source, admitted
-    )
+    return _table(Role.SIDECAR, listener.number or _HTTP_PORT, hosts, source, admitted)
 
 
 def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]) -> dict[str, VirtualHost]:
@@ -99,7 +111,7 @@ def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]
             for host in _admitted_hosts(gateway, server, vs):
                 if not admit(host, port, redirects=redirects):
                     continue
-                compiled = compile_rules(vs, context) if compiled is None else compiled
+                compiled = source.rules(vs, context) if compiled is None else compiled
                 routes.setdefault(host, []).extend(compiled)
         if redirects:
             # As istiod has it, one that is bound to a namespace takes effect through a VirtualService only.
@@ -163,7 +175,7 @@ def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
     hosts: dict[str, VirtualHost] = {}
     taken: set[str] = set()
     for vs in meshed:
-        routes = tuple(route for route, _ in compile_rules(vs, context))
+        routes = tuple(route for route, _ in source.rules(vs, context))
         own, others = _hosts_of(vs, services, governors)
         own = [service for service in own if _serves_http(service, port)]
         if not routes or not (own or port == _HTTP_PORT):
@@ -177,7 +189,9 @@ def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
                 hosts.setdefault(domain, virtual_host)
     for service in services.values():
         if service.host not in taken and _serves_http(service, port):
-            virtual_host = VirtualHost(service.host, (default_route(service, context),), Role.SIDECAR, port)
+            parts = (service, source.policies.of(service))
+            route = source.kept.of(("default", port), parts, partial(default_route, service, context))
+            virtual_host = VirtualHost(service.host, (route,), Role.SIDECAR, port)
             for domain in _domains(service, source.proxy):
                 hosts.setdefault(domain, virtual_host)
     return hosts
@@ -199,7 +213,10 @@ def _hosts_of(
     own: dict[str, MeshService] = {}
     others: list[str] = []
     for host in vs.spec.hosts:
-        matching = [service for service in services.values() if host_matches(host, service.host)]
+        if host.startswith("*"):
+            matching = [service for service in services.values() if host_matches(host, service.host)]
+        else:
+            matching = [services[host]] if host in services else []
         if not matching:
             others.append(host)
         for service in matching:

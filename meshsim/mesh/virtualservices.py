@@ -1,6 +1,7 @@
 """VirtualServices made ready for routing: names written out, delegates merged into their roots."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from meshsim.api.networking import (
     StringMatch,
     VirtualService,
 )
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, qualified_gateway, qualified_host
 
 
@@ -21,9 +23,20 @@ def namespace_of(vs: VirtualService) -> str:
     return vs.metadata.namespace or DEFAULT_NAMESPACE
 
 
-def ready(services: Iterable[VirtualService]) -> list[VirtualService]:
+def destination_hosts(vs: VirtualService) -> tuple[str, ...]:
+    """The hosts that a VirtualService sends requests or copies of them to, each once."""
+    hosts: dict[str, None] = {}
+    for rule in vs.spec.http:
+        hosts |= dict.fromkeys(entry.destination.host for entry in rule.route)
+        hosts |= dict.fromkeys(mirror.destination.host for mirror in rule.mirrors)
+        if rule.mirror is not None:
+            hosts[rule.mirror.host] = None
+    return tuple(hosts)
+
+
+def ready(services: Iterable[VirtualService], kept: Kept) -> list[VirtualService]:
     """The VirtualServices with hosts of their own, every name qualified, every delegate merged in."""
-    qualified = [_qualified(vs) for vs in services]
+    qualified = [kept.of("qualified", (vs,), partial(_qualified, vs)) for vs in services]
     delegates = {Key(namespace_of(vs), vs.metadata.name): vs for vs in qualified if not vs.spec.hosts}
     return [_with_delegates(vs, delegates) for vs in qualified if vs.spec.hosts]
 

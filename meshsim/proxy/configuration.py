@@ -12,6 +12,7 @@ from meshsim.kit.durations import DurationError
 from meshsim.kit.errors import InvalidManifestError
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snapshot
+from meshsim.mesh.kept import Kept
 from meshsim.mesh.registry import dns_names
 
 STAYS: Final = "the configuration before this change stays in force"
@@ -45,6 +46,7 @@ class Publisher:
         self._is_settled: Callable[[], bool] = lambda: True
         self._names: set[str] = set()
         self._told: set[str] = set()
+        self._kept = Kept()
 
     def follow(self, objects: Callable[[], MeshObjects], is_settled: Callable[[], bool] = lambda: True) -> None:
         """Take the objects from there from now on. Raises InvalidManifestError when they cannot be compiled.
@@ -97,7 +99,7 @@ class Publisher:
             self._names = names
             self._tasks.start(self._resolve(names), "resolve")
         try:
-            snapshot = compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec)
+            snapshot = compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec, self._kept)
         except DurationError as error:
             raise InvalidManifestError(str(error)) from None
         self._say_what_is_not_emulated(snapshot)

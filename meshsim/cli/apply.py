@@ -71,7 +71,9 @@ async def _apply(api: Api, manifest: Manifest, keep_live: bool) -> Applied:
     try:
         live = await api.get(manifest.kind, manifest.key)
     except NotFoundError:
-        await api.create(manifest.kind, with_last_applied(manifest.object))
+        # A manifest may be in any version that the API serves; it is created in the one it is stored in.
+        stored = {"apiVersion": manifest.kind.api_version}
+        await api.create(manifest.kind, with_last_applied(manifest.object) | stored)
         return Applied.CREATED
     if keep_live and _applied_before(live) == manifest.object:
         return Applied.UNCHANGED

@@ -2,8 +2,14 @@
 
 from copy import deepcopy
 
+import pytest
+
 from meshsim.api.decode import Object, read_json
-from meshsim.cli.apply import LAST_APPLIED, apply_patch, with_last_applied
+from meshsim.api.kinds import VIRTUAL_SERVICE
+from meshsim.api.meta import Key
+from meshsim.cli.apply import LAST_APPLIED, Applied, apply, apply_patch, with_last_applied
+from meshsim.cli.manifests import manifests_in
+from tests.kits.api import InProcessApi
 
 WANTED: Object = {
     "apiVersion": "v1",
@@ -59,3 +65,17 @@ def test_an_object_never_applied_before_remembers_what_is_applied_now() -> None:
     live = deepcopy(WANTED)
     patch = apply_patch(live, WANTED)
     assert read_json(patch["metadata"]["annotations"][LAST_APPLIED]) == WANTED
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
+async def test_a_manifest_may_be_in_any_served_version(version: str) -> None:
+    text = (
+        f"apiVersion: networking.istio.io/{version}\nkind: VirtualService\nmetadata: {{name: web}}\n"
+        "spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}\n"
+    )
+    api = InProcessApi()
+    (manifest,) = manifests_in([("web.yaml", text)], "default")
+
+    assert [await apply(api, manifest) for _ in range(2)] == [Applied.CREATED, Applied.UNCHANGED]
+    assert (await api.get(VIRTUAL_SERVICE, Key("default", "web")))["apiVersion"] == "networking.istio.io/v1"

@@ -14,6 +14,7 @@ from controller.events import EventRecorder
 from controller.rollout.rules import ArgoVersion, Rules
 from controller.server import MetricsServer
 from meshsim.client.http import HttpApi
+from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
 
@@ -22,10 +23,10 @@ _log: Final = logging.getLogger(__name__)
 
 def main() -> int:
     """Reconcile until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m controller", description="Reconciles Rollouts and analyses.")
+    parser = PlaneParser(prog="meshsim controller", description="Reconciles Rollouts and analyses.")
     parser.add_argument("--api", required=True, help="URL of the API")
     parser.add_argument(
-        "--port", type=int, default=8090, help="port of /metrics, 0 for a free one (default %(default)s)"
+        "--port", type=port, default=8090, help="port of /metrics, 0 for a free one (default %(default)s)"
     )
     parser.add_argument(
         "--argo-version",

@@ -91,7 +91,7 @@ def unsound_status(run: AnalysisRun, reason: str) -> AnalysisRunStatus:
 
 
 def conclude(sound: Sound, answers: Iterable[Answer], now: float, secrets: Iterable[str] = ()) -> Outcome:
-    """Take the answers in and judge what there is now. Values of Secrets are struck from messages."""
+    """Take the answers in and judge what there is now. What Secrets hold is struck from what is told."""
     hidden = tuple(secret for secret in secrets if secret)
     status = sound.run.status
     for answer in answers:
@@ -117,12 +117,11 @@ def conclude(sound: Sound, answers: Iterable[Answer], now: float, secrets: Itera
 def _taken_in(
     status: AnalysisRunStatus, answer: Answer, dry_run: frozenset[str], now: float, hidden: tuple[str, ...]
 ) -> AnalysisRunStatus:
-    name, measurement = answer.task.metric, answer.measurement
-    result = status.result(name) or MetricResult(
-        name=name, phase="Running", dry_run=name in dry_run, metadata=dict(answer.metadata)
-    )
-    for secret in hidden:
-        measurement = msgspec.structs.replace(measurement, message=measurement.message.replace(secret, _REDACTED))
+    name, told = answer.task.metric, answer.measurement
+    metadata = {key: _redacted(text, hidden) for key, text in told.metadata.items()}
+    measurement = msgspec.structs.replace(told, message=_redacted(told.message, hidden), metadata=metadata)
+    shown = {key: _redacted(text, hidden) for key, text in answer.metadata.items()}
+    result = status.result(name) or MetricResult(name=name, phase="Running", dry_run=name in dry_run, metadata=shown)
     if measurement.phase in COMPLETED_PHASES:
         finished_at = measurement.finished_at or to_rfc3339(now)
         measurement = msgspec.structs.replace(measurement, finished_at=finished_at)
@@ -131,6 +130,12 @@ def _taken_in(
     result = msgspec.structs.replace(result, measurements=(*before, measurement))
     results = {known.name: known for known in status.metric_results} | {name: result}
     return msgspec.structs.replace(status, metric_results=tuple(results.values()))
+
+
+def _redacted(text: str, hidden: Iterable[str]) -> str:
+    for secret in hidden:
+        text = text.replace(secret, _REDACTED)
+    return text
 
 
 def trimmed_results(

@@ -54,7 +54,7 @@ class World:
         assert isinstance(self.api.clock, VirtualClock)
 
         async def check() -> Object:
-            await self.api.clock.advance(0.2)  # type: ignore[attr-defined] # it is virtual
+            await self.api.clock.advance(1)  # type: ignore[attr-defined] # it is virtual
             status = await self.status()
             assert status.get("phase") == phase, status
             return status

@@ -111,12 +111,16 @@ def test_no_more_than_ten_measurements_are_kept() -> None:
     assert trimmed == ["0", "1"]
 
 
-def test_what_a_secret_holds_is_struck_from_messages() -> None:
+def test_what_a_secret_holds_is_struck_from_whatever_is_told() -> None:
     run = run_of({"name": "rate"})
+    measurement = Measurement(phase="Error", message="401 for hunter2", metadata={"verdict": "result > hunter2"})
+    told = Answer(Task("rate"), measurement, {"ResolvedPrometheusQuery": 'up{token="hunter2"}'})
 
-    status = conclude(check(run), [answer("rate", "Error", "401 for hunter2")], NOW, secrets=["hunter2", ""]).status
+    result = conclude(check(run), [told], NOW, secrets=["hunter2", ""]).status.metric_results[0]
 
-    assert status.metric_results[0].measurements[0].message == "401 for *****"
+    assert "hunter2" not in str(result)
+    assert result.measurements[0].message == "401 for *****"
+    assert result.metadata == {"ResolvedPrometheusQuery": 'up{token="*****"}'}
 
 
 @pytest.mark.parametrize(

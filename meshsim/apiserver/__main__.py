@@ -1,22 +1,25 @@
 """`python -m meshsim.apiserver`: the API server as a process, and the dashboard that shows what is in it."""
 
-import argparse
 import sys
 from pathlib import Path
 
 from meshsim.apiserver.server import api_server
 from meshsim.dashboard.server import DashboardServer
+from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 
 
 def main() -> int:
     """Serve until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="meshsim apiserver", description="A Kubernetes API without a cluster.")
+    parser = PlaneParser(prog="meshsim apiserver", description="A Kubernetes API without a cluster.")
     parser.add_argument(
-        "--port", type=int, default=6443, help="port of the API, 0 for a free one (default %(default)s)"
+        "--port", type=port, default=6443, help="port of the API, 0 for a free one (default %(default)s)"
     )
     parser.add_argument(
-        "--dashboard-port", type=int, default=3100, help="port of the dashboard, 0 for a free one (default %(default)s)"
+        "--dashboard-port",
+        type=port,
+        default=3100,
+        help="port of the dashboard, 0 for a free one (default %(default)s)",
     )
     parser.add_argument(
         "--data-dir", type=Path, default=None, help="directory to keep the objects in (default: memory)"

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
-from meshsim.api.decode import Wire
-from meshsim.api.networking import Duration, Retries
+from meshsim.api.decode import FieldError, Wire, decode
+from meshsim.api.networking import Duration, Retries, seconds
+from meshsim.kit.durations import DurationError
 from meshsim.mesh.names import DEFAULT_NAMESPACE
 from meshsim.mesh.normalise import NORMALISATIONS, Normalise
 
@@ -42,11 +44,11 @@ class _ProxyConfig(Wire, frozen=True):
 
 
 class _OutboundTrafficPolicy(Wire, frozen=True):
-    mode: str = "ALLOW_ANY"
+    mode: Literal["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", "REGISTRY_ONLY"] = "ALLOW_ANY"
 
 
 class _PathNormalization(Wire, frozen=True):
-    normalization: str = "DEFAULT"
+    normalization: Literal["NONE", "DEFAULT", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"] = "DEFAULT"
 
 
 class MeshConfig(Wire, frozen=True):
@@ -71,4 +73,25 @@ class MeshConfig(Wire, frozen=True):
     @property
     def normalise(self) -> Normalise:
         """How request paths are normalised."""
-        return NORMALISATIONS.get(self.path_normalization.normalization, NORMALISATIONS["DEFAULT"])
+        return NORMALISATIONS[self.path_normalization.normalization]
+
+    @property
+    def connect_timeout_s(self) -> float | None:
+        """How long a connection may take, for clusters that don't say."""
+        return seconds(self.connect_timeout)
+
+
+def mesh_config(obj: object) -> MeshConfig:
+    """Read a MeshConfig. Raises FieldError."""
+    mesh = decode(MeshConfig, obj)
+    retries = mesh.default_http_retry_policy or Retries()
+    for path, duration in (
+        ("connectTimeout", mesh.connect_timeout),
+        ("defaultHttpRetryPolicy.perTryTimeout", retries.per_try_timeout),
+        ("defaultHttpRetryPolicy.backoff", retries.backoff),
+    ):
+        try:
+            seconds(duration)
+        except DurationError as error:
+            raise FieldError(path, str(error)) from None
+    return mesh

@@ -2,19 +2,21 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from meshsim.api.decode import FieldError, decode, read_documents
-from meshsim.api.networking import seconds
+from meshsim.api.decode import FieldError, read_documents
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
+from meshsim.kit.flags import PlaneParser, count, port
+from meshsim.kit.lag import parse_lag
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.mesh.clusters import DEFAULT_CONNECT_TIMEOUT_S, ClusterDefaults
 from meshsim.mesh.compile import ProxySpec
-from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
+from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role, mesh_config
 from meshsim.proxy.fleet import Fleet
-from meshsim.proxy.pages import Address
+from meshsim.telemetry.pages import Address
 from meshsim.proxy.server import ProxyOptions, ProxyServer
 from meshsim.proxy.settings import DEFAULT_MAX_HEAD_BYTES, Settings
 
@@ -35,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="meshsim proxy", description="Route HTTP as an Istio gateway and sidecar do.")
+    parser = PlaneParser(prog="meshsim proxy", description="Route HTTP as an Istio gateway and sidecar do.")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--api", metavar="URL", help="Kubernetes API to watch")
     source.add_argument("-f", dest="path", type=Path, metavar="FILE|DIR", help="YAML to read and follow instead")
-    parser.add_argument("--port", type=int, default=8080, help="traffic (default %(default)s, 0 takes a free one)")
-    parser.add_argument("--admin-port", type=int, default=15000, help="Envoy's admin pages (default %(default)s)")
-    parser.add_argument("--stats-port", type=int, default=15020, help="metrics (default %(default)s)")
+    parser.add_argument("--port", type=port, default=8080, help="traffic (default %(default)s, 0 takes a free one)")
+    parser.add_argument("--admin-port", type=port, default=15000, help="Envoy's admin pages (default %(default)s)")
+    parser.add_argument("--stats-port", type=port, default=15020, help="metrics (default %(default)s)")
     parser.add_argument(
         "--listen", action="append", default=[], metavar="NUMBER=ADDR:PORT",
         help="open another listener that has that number in the mesh (repeatable)",
@@ -51,13 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--proxy-labels", default="", metavar="K=V,…", help="the proxy's labels")
     parser.add_argument("--mesh-config", type=Path, metavar="FILE", help="Istio MeshConfig in YAML")
     parser.add_argument("--seed", type=int, help="repeat the same draws")
-    parser.add_argument("--workers", type=_count, default=1, help="processes on the same ports (default %(default)s)")
+    parser.add_argument("--workers", type=count, default=1, help="processes on the same ports (default %(default)s)")
     parser.add_argument("--listen-fds", default="", help=argparse.SUPPRESS)
     _add_limits(parser)
     parser.add_argument(
         "--access-log", choices=["text", "json"], help="write a line for each request to standard output"
     )
     parser.add_argument("--explain-headers", action="store_true", help="answer with x-meshsim-version, -pod and -route")
+    parser.add_argument(
+        "--lag", type=_lag, default={}, metavar="HOP=DURATION,…", help="take in changes late: vs=2s,dr=500ms"
+    )
     add_plane_flags(parser)
     return parser
 
@@ -75,8 +80,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", type=_duration, default=value, metavar="DURATION", help=f"{what} (default {default})"
         )
-    parser.add_argument("--max-connections", type=int, help="client connections (default no limit)")
-    parser.add_argument("--max-head-bytes", type=int, default=DEFAULT_MAX_HEAD_BYTES)
+    parser.add_argument("--max-connections", type=count, help="client connections (default no limit)")
+    parser.add_argument("--max-head-bytes", type=count, default=DEFAULT_MAX_HEAD_BYTES)
     parser.add_argument("--accept-http10", action="store_true", help="serve HTTP/1.0 instead of answering 426")
 
 
@@ -87,23 +92,18 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number from 1')
-    return int(text)
-
-
 def _options(flags: argparse.Namespace) -> ProxyOptions:
     role, mesh = Role(flags.role), _mesh_config(flags.mesh_config)
     further = [_listener(text) for text in flags.listen]
+    twice = [number for number, times in Counter(number for number, _ in further).items() if times > 1]
+    if twice:
+        raise UsageError(f"--listen names {twice[0]} twice")
     return ProxyOptions(
         spec=ProxySpec(
             proxy=Identity(flags.namespace, _labels(flags.proxy_labels)),
             mesh=mesh,
             listeners=(ListenerSpec(None, role), *(ListenerSpec(number, role) for number, _ in further)),
-            defaults=ClusterDefaults(
-                flags.connect_timeout or seconds(mesh.connect_timeout) or DEFAULT_CONNECT_TIMEOUT_S
-            ),
+            defaults=ClusterDefaults(flags.connect_timeout or mesh.connect_timeout_s or DEFAULT_CONNECT_TIMEOUT_S),
             timeout_s=flags.response_timeout,
         ),
         settings=Settings(
@@ -124,16 +124,20 @@ def _options(flags: argparse.Namespace) -> ProxyOptions:
         seed=flags.seed,
         access_log=flags.access_log or "",
         workers=flags.workers,
+        lag=flags.lag,
         listen_fds=tuple(int(fd) for fd in flags.listen_fds.split(",") if fd),
     )
 
 
 def _listener(text: str) -> tuple[int, Address]:
     number, equals, address = text.partition("=")
-    host, colon, port = address.rpartition(":")
-    if not (equals and colon and number.isdigit() and port.isdigit()):
-        raise UsageError(f'--listen "{text}" is not NUMBER=ADDR:PORT, such as 9080=127.0.0.1:9080')
-    return int(number), Address(host, int(port))
+    host, colon, tail = address.rpartition(":")
+    try:
+        if equals and colon:
+            return port(number), Address(host, port(tail))
+    except argparse.ArgumentTypeError:
+        pass
+    raise UsageError(f'--listen "{text}" is not NUMBER=ADDR:PORT, such as 9080=127.0.0.1:9080')
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -155,7 +159,7 @@ def _mesh_config(path: Path | None) -> MeshConfig:
         raise StartError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     for document in read_documents(text, str(path)):
         try:
-            return decode(MeshConfig, document.value)
+            return mesh_config(document.value)
         except FieldError as error:
             raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
     return MeshConfig()

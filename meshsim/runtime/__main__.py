@@ -11,6 +11,7 @@ from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
+from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.lag import Lags, parse_lag
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
@@ -27,10 +28,10 @@ _log: Final = logging.getLogger(__name__)
 
 def main() -> int:
     """Run pods until told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="meshsim node", description="Runs the pods and reports their endpoints.")
+    parser = PlaneParser(prog="meshsim node", description="Runs the pods and reports their endpoints.")
     parser.add_argument("--api", required=True, help="URL of the API")
     parser.add_argument(
-        "--port", type=int, default=10250, help="port of /metrics, 0 for a free one (default %(default)s)"
+        "--port", type=port, default=10250, help="port of /metrics, 0 for a free one (default %(default)s)"
     )
     parser.add_argument("--name", default="meshsim", help="name of the node (default %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run: the same chances in each pod")

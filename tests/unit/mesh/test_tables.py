@@ -2,9 +2,10 @@
 
 import pytest
 
+from meshsim.api.decode import FieldError, Object
 from meshsim.api.networking import Retries
 from meshsim.mesh.compile import ProxySpec
-from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role
+from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role, mesh_config
 from tests.kits.mesh import SERVICES, SIDECAR, cluster_of, request, route_of, rules, snapshot, table
 
 _REVIEWS = "outbound|9080||reviews.default.svc.cluster.local"
@@ -303,3 +304,27 @@ def test_what_the_mesh_config_says_of_retries_holds_for_routes_that_name_none() 
     routes = snapshot(SERVICES, rules(named, host="ratings", gateways="[mesh]"), spec=spec).tables[0]
     found = [route_of(routes, request(host=host)) for host in ("reviews", "ratings")]
     assert [route.retries.attempts for route in found if route] == [7, 1]
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "reason"),
+    [
+        (
+            {"outboundTrafficPolicy": {"mode": "REGISTRY"}},
+            "outboundTrafficPolicy.mode",
+            "Invalid enum value 'REGISTRY'",
+        ),
+        (
+            {"pathNormalization": {"normalization": "ALL"}},
+            "pathNormalization.normalization",
+            "Invalid enum value 'ALL'",
+        ),
+        ({"connectTimeout": "5x"}, "connectTimeout", '"5x" is not a duration'),
+        ({"defaultHttpRetryPolicy": {"backoff": "1"}}, "defaultHttpRetryPolicy.backoff", '"1" is not a duration'),
+    ],
+)
+def test_a_mesh_config_that_cannot_be_is_named_by_its_field(config: Object, path: str, reason: str) -> None:
+    with pytest.raises(FieldError) as refused:
+        mesh_config(config)
+    assert refused.value.path == path
+    assert refused.value.message.startswith(reason)

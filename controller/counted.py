@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
+from controller.series import family
 from meshsim.api.decode import Object
 from meshsim.api.kinds import DEPLOYMENT, DESTINATION_RULE, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind
 from meshsim.api.meta import Key, key_of
@@ -26,7 +27,7 @@ class CountedApi:
 
     def samples(self) -> Iterator[Sample]:
         """The request counter."""
-        yield Sample.family(_NAME, "counter")
+        yield family(_NAME, "counter")
         for (kind, namespace, name, verb, code), count in self._requests.items():
             labels = [("kind", kind), ("namespace", namespace), ("name", name), ("verb", verb)]
             yield sample(_NAME, [*labels, ("status_code", str(code))], count)

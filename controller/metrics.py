@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from controller.manager import Reconciler
 from controller.rollout.actions import Emit
+from controller.series import family
 from meshsim import __version__
 from meshsim.api.decode import FieldError, Object, decode
 from meshsim.api.meta import Condition, Key, key_of
@@ -20,6 +21,7 @@ from meshsim.kit.clock import Clock
 from meshsim.kit.timestamps import from_rfc3339
 from meshsim.telemetry.exposition import Sample, sample
 
+_SINGULAR: Final = {"analysisrun": "analysis_run"}
 _RECONCILE_S: Final = (0.01, 0.15, 0.25, 0.5, 1.0)
 _DURATIONS: Final = {
     "rollout_duration_seconds": (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800),
@@ -79,7 +81,7 @@ class Reconciles:
     def __init__(self, objects: Informer) -> None:
         self._objects = objects
         objects.on_change(self._forget)
-        self._name = f"{objects.kind.singular}_reconcile"
+        self._name = f"{_SINGULAR.get(objects.kind.singular, objects.kind.singular)}_reconcile"
         self._seconds: dict[Key, Histogram] = {}
         self._errors: Counter[Key] = Counter()
 
@@ -95,10 +97,10 @@ class Reconciles:
 
     def samples(self) -> Iterator[Sample]:
         """The histogram and the error counter."""
-        yield Sample.family(self._name, "histogram")
+        yield family(self._name, "histogram")
         for key, seconds in self._seconds.items():
             yield from seconds.samples(self._name, _labels(key))
-        yield Sample.family(f"{self._name}_error", "counter")
+        yield family(f"{self._name}_error", "counter")
         for key, errors in self._errors.items():
             yield sample(f"{self._name}_error", _labels(key), errors)
 
@@ -155,12 +157,12 @@ class CountingRecorder:
 
     def samples(self) -> Iterator[Sample]:
         """The event counter and the durations."""
-        yield Sample.family("rollout_events_total", "counter")
+        yield family("rollout_events_total", "counter")
         for key, events in self._events.items():
             for (kind, reason), count in events.items():
                 yield sample("rollout_events_total", (*_labels(key), ("type", kind), ("reason", reason)), count)
         for name in _DURATIONS:
-            yield Sample.family(name, "histogram")
+            yield family(name, "histogram")
             for (of, status), histogram in self._durations.items():
                 if of == name:
                     yield from histogram.samples(name, [("status", status)])
@@ -172,14 +174,14 @@ class CountingRecorder:
 
 def controller_info() -> Iterator[Sample]:
     """Which version runs."""
-    yield Sample.family("argo_rollouts_controller_info", "gauge")
+    yield family("argo_rollouts_controller_info", "gauge")
     yield sample("argo_rollouts_controller_info", [("version", __version__)], 1)
 
 
 def rollout_samples(rollouts: Informer) -> Iterator[Sample]:
     """The series about every rollout, from its status."""
     known = list(_decoded(rollouts.all()))
-    yield Sample.family("rollout_info", "gauge")
+    yield family("rollout_info", "gauge")
     for rollout in known:
         labels = [
             *_labels(rollout.metadata.key),
@@ -189,10 +191,10 @@ def rollout_samples(rollouts: Informer) -> Iterator[Sample]:
         ]
         yield sample("rollout_info", labels, 1)
     for name in ("desired", "available", "unavailable", "updated"):
-        yield Sample.family(f"rollout_info_replicas_{name}", "gauge")
+        yield family(f"rollout_info_replicas_{name}", "gauge")
         for rollout in known:
             yield sample(f"rollout_info_replicas_{name}", _labels(rollout.metadata.key), _replicas(rollout, name))
-    yield Sample.family("rollout_phase", "gauge")
+    yield family("rollout_phase", "gauge")
     for rollout in known:
         labels = [*_labels(rollout.metadata.key), ("strategy", strategy_of(rollout))]
         current = metric_phase(rollout.status.conditions)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from controller.analysis.metrics import InvalidMetricsError, dry_run_names
+from controller.series import family
 from meshsim.api.analysis import AnalysisRun, AnalysisTemplate, Experiment, Metric
 from meshsim.api.decode import FieldError, Object, decode
 from meshsim.telemetry.exposition import Sample, sample
@@ -18,18 +19,18 @@ _TYPES: Final = {"prometheus": "Prometheus", "job": "Job", "web": "Web", "datado
 def analysis_run_samples(runs: Iterable[Object]) -> Iterator[Sample]:
     """The series about every analysis run and its metrics."""
     known = list(_decoded(AnalysisRun, runs))
-    yield Sample.family("analysis_run_info", "gauge")
+    yield family("analysis_run_info", "gauge")
     for run in known:
         yield sample("analysis_run_info", [*_names(run.metadata.key), ("phase", run.status.phase)], 1)
-    yield Sample.family("analysis_run_phase", "gauge")
+    yield family("analysis_run_phase", "gauge")
     for run in known:
         yield from _phases("analysis_run_phase", _names(run.metadata.key), run.status.phase)
-    yield Sample.family("analysis_run_metric_type", "gauge")
+    yield family("analysis_run_metric_type", "gauge")
     for run in known:
         for metric in run.spec.metrics:
             labels = [*_names(run.metadata.key), ("metric", metric.name), ("type", _type(metric))]
             yield sample("analysis_run_metric_type", labels, 1)
-    yield Sample.family("analysis_run_metric_phase", "gauge")
+    yield family("analysis_run_metric_phase", "gauge")
     for run in known:
         yield from _metric_phases(run)
 
@@ -37,10 +38,10 @@ def analysis_run_samples(runs: Iterable[Object]) -> Iterator[Sample]:
 def template_samples(templates: Iterable[Object]) -> Iterator[Sample]:
     """The series about every analysis template, those of the whole cluster too."""
     known = list(_decoded(AnalysisTemplate, templates))
-    yield Sample.family("analysis_template_info", "gauge")
+    yield family("analysis_template_info", "gauge")
     for template in known:
         yield sample("analysis_template_info", _names(template.metadata.key), 1)
-    yield Sample.family("analysis_template_metric_info", "gauge")
+    yield family("analysis_template_metric_info", "gauge")
     for template in known:
         for metric in template.spec.metrics:
             labels = [*_names(template.metadata.key), ("type", _type(metric)), ("metric", metric.name)]
@@ -50,11 +51,11 @@ def template_samples(templates: Iterable[Object]) -> Iterator[Sample]:
 def experiment_samples(experiments: Iterable[Object]) -> Iterator[Sample]:
     """The series about every experiment."""
     known = list(_decoded(Experiment, experiments))
-    yield Sample.family("experiment_info", "gauge")
+    yield family("experiment_info", "gauge")
     for experiment in known:
         labels = [*_names(experiment.metadata.key), ("phase", experiment.status.phase)]
         yield sample("experiment_info", labels, 1)
-    yield Sample.family("experiment_phase", "gauge")
+    yield family("experiment_phase", "gauge")
     for experiment in known:
         yield from _phases("experiment_phase", _names(experiment.metadata.key), experiment.status.phase)
 

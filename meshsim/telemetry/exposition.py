@@ -10,14 +10,15 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One line."""
+    """One line, or the lines that begin a family."""
 
     line: str
 
     @classmethod
-    def family(cls, name: str, kind: str) -> "Sample":
-        """The line that says what the following ones are: a counter, a gauge or a histogram."""
-        return cls(f"# TYPE {name} {kind}")
+    def family(cls, name: str, kind: str, about: str = "") -> "Sample":
+        """What says what the following ones are: a counter, a gauge or a histogram, and what it is about."""
+        said = f"# HELP {name} {about}\n" if about else ""
+        return cls(f"{said}# TYPE {name} {kind}")
 
 
 def sample(name: str, labels: Iterable[tuple[str, str]], value: float) -> Sample:

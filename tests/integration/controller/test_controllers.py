@@ -135,6 +135,9 @@ async def test_metrics_have_argos_names_and_labels() -> None:
     assert 'kind="replicasets",namespace="default",name="N/A",verb="Create",status_code="201"} 1' in text
     assert 'kind="services",namespace="default",name="demo-canary",verb="Patch",status_code="200"} 1' in text
     assert "_total_total" not in text
+    families = {line.split()[2]: line for line in text.splitlines() if line.startswith("# TYPE")}
+    assert {"analysis_run_reconcile", "analysis_run_reconcile_error", "experiment_reconcile"} <= set(families)
+    assert set(families) == {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
 
 
 async def test_a_rollout_that_is_gone_is_no_longer_reported() -> None:

@@ -19,10 +19,11 @@ PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
         PassedOn("--allow-metadata-addresses", None, "let analyses reach link-local and cloud metadata addresses"),
     ),
     "node": (
-        PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s"),
+        PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s,vs=2s"),
         PassedOn("--drain", "TIME", "real time that a terminating pod goes on serving"),
     ),
     "proxy": (
+        PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s,vs=2s"),
         PassedOn("--access-log", "text|json", "say a line for each request"),
         PassedOn("--explain-headers", None, "answer with x-meshsim-version, -pod and -route"),
         PassedOn("--listen", "NUMBER=ADDR:PORT", "open another listener that has that number in the mesh"),
@@ -44,10 +45,14 @@ PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
 
 
 def add_passed_on_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags, in a group a plane."""
+    """The flags, in a group a plane; one that several planes have is there once."""
+    known: set[str] = set()
     for plane, flags in PASSED_ON.items():
         group = parser.add_argument_group(f"passed on to the {plane}")
         for flag, metavar, about in flags:
+            if flag in known:
+                continue
+            known.add(flag)
             if metavar is None:
                 group.add_argument(flag, dest=flag, action="store_true", help=about)
             else:

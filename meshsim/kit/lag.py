@@ -1,14 +1,18 @@
 """Lag, injected on purpose: what a real mesh takes to pass a change on, hop by hop."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
 
-HOPS: Final = ("endpoints", "selector", "readiness")
+NODE_HOPS: Final = ("endpoints", "selector", "readiness")
 """Endpoints reaching the proxies, a Service's new selector reaching its endpoints before that, a probe's verdict
 reaching the pod."""
+PROXY_HOPS: Final = ("vs", "dr")
+"""VirtualServices and DestinationRules reaching the proxies."""
+HOPS: Final = (*PROXY_HOPS, *NODE_HOPS)
+"""Whoever is told a lag heeds its own hops."""
 
 
 class Lags:
@@ -24,23 +28,23 @@ class Lags:
         """Change these hops from now on; the others stay."""
         self._seconds.update(seconds)
 
-    def all(self) -> dict[str, float]:
-        """Every hop and its lag."""
-        return {hop: self[hop] for hop in HOPS}
+    def of(self, hops: Iterable[str]) -> dict[str, float]:
+        """Each of these hops and its lag."""
+        return {hop: self[hop] for hop in hops}
 
 
 def parse_lag(text: str) -> dict[str, float]:
-    """Reads `endpoints=3s,readiness=500ms`. Raises UsageError naming what is wrong."""
-    return lag_of(pair.partition("=")[::2] for pair in text.split(",") if pair.strip())
+    """Reads `endpoints=3s,vs=500ms`. Raises UsageError naming what is wrong."""
+    return lag_of((pair.partition("=")[::2] for pair in text.split(",") if pair.strip()), HOPS)
 
 
-def lag_of(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
+def lag_of(pairs: Iterable[tuple[str, str]], hops: Collection[str]) -> dict[str, float]:
     """The lag of each named hop. Raises UsageError."""
     lag: dict[str, float] = {}
     for name, duration in pairs:
         hop = name.strip()
-        if hop not in HOPS:
-            raise UsageError(f'"{hop}" is no hop that can lag: choose from {", ".join(HOPS)}')
+        if hop not in hops:
+            raise UsageError(f'"{hop}" is no hop that can lag here: choose from {", ".join(hops)}')
         try:
             lag[hop] = parse_duration(duration)
         except DurationError as error:

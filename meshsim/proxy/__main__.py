@@ -16,9 +16,9 @@ from meshsim.mesh.clusters import DEFAULT_CONNECT_TIMEOUT_S, ClusterDefaults
 from meshsim.mesh.compile import ProxySpec
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role, mesh_config
 from meshsim.proxy.fleet import Fleet
-from meshsim.telemetry.pages import Address
 from meshsim.proxy.server import ProxyOptions, ProxyServer
 from meshsim.proxy.settings import DEFAULT_MAX_HEAD_BYTES, Settings
+from meshsim.telemetry.pages import Address
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,6 +89,13 @@ def _duration(text: str) -> float:
     try:
         return parse_duration(text)
     except DurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _lag(text: str) -> dict[str, float]:
+    try:
+        return parse_lag(text)
+    except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 

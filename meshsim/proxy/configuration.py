@@ -18,8 +18,6 @@ from meshsim.mesh.registry import dns_names
 STAYS: Final = "the configuration before this change stays in force"
 _QUIET_S: Final = 0.03
 _GATHER_AT_MOST_S: Final = 0.045
-_UNSETTLED_AT_MOST_S: Final = 0.25
-_LOOK_AGAIN_S: Final = 0.01
 _RESOLVE_EVERY_S: Final = 5.0
 
 _TLS_MODES: Final = frozenset(("SIMPLE", "MUTUAL"))
@@ -43,18 +41,13 @@ class Publisher:
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._publish_by_s = 0.0
-        self._is_settled: Callable[[], bool] = lambda: True
         self._names: set[str] = set()
         self._told: set[str] = set()
         self._kept = Kept()
 
-    def follow(self, objects: Callable[[], MeshObjects], is_settled: Callable[[], bool] = lambda: True) -> None:
-        """Take the objects from there from now on. Raises InvalidManifestError when they cannot be compiled.
-
-        Objects that are not settled are known to be about to change again, which is waited for, but not for long.
-        """
+    def follow(self, objects: Callable[[], MeshObjects]) -> None:
+        """Take the objects from there from now on. Raises InvalidManifestError when they cannot be compiled."""
         self._objects = objects
-        self._is_settled = is_settled
         self.publish()
 
     def changed(self) -> None:
@@ -69,14 +62,7 @@ class Publisher:
             self._publish_by_s = loop.time() + _GATHER_AT_MOST_S
         else:
             self._timer.cancel()
-        self._timer = loop.call_at(min(loop.time() + _QUIET_S, self._publish_by_s), self._publish_change)
-
-    def _publish_change(self) -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._publish_by_s + _UNSETTLED_AT_MOST_S and not self._is_settled():
-            self._timer = loop.call_later(_LOOK_AGAIN_S, self._publish_change)
-            return
-        self.changed_together()
+        self._timer = loop.call_at(min(loop.time() + _QUIET_S, self._publish_by_s), self.changed_together)
 
     def changed_together(self) -> None:
         """Everything that changes together has changed: publish at once.

@@ -21,11 +21,11 @@ from meshsim.kit.errors import StartError
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.proxy.configuration import warn
-from meshsim.proxy.pages import Address, cannot_listen, serve_pages
 from meshsim.proxy.queries import Queries
 from meshsim.proxy.server import ProxyOptions
 from meshsim.proxy.stats import merged_clusters
 from meshsim.telemetry.exposition import CONTENT_TYPE, merged
+from meshsim.telemetry.pages import Address, cannot_listen, serve_pages
 from meshsim.telemetry.promql.history import History
 
 _RESPAWN_S: Final = 0.1
@@ -194,7 +194,7 @@ class FleetPages:
     def admin_app(self) -> web.Application:
         """Port 15000."""
         app = web.Application()
-        one = ("/", "/help", "/listeners", "/config_dump", "/server_info")
+        one = ("/", "/help", "/listeners", "/config_dump", "/server_info", "/lag")
         app.add_routes([web.get(path, self._first(path)) for path in one])
         app.add_routes(
             [
@@ -202,6 +202,7 @@ class FleetPages:
                 web.get("/stats", self._stats),
                 web.get("/stats/prometheus", self._stats),
                 web.get("/clusters", self._clusters),
+                web.put("/lag", self._lag),
                 web.post("/drain_listeners", self._drain),
                 web.post("/quitquitquit", self._quit),
             ]
@@ -265,6 +266,14 @@ class FleetPages:
     async def _drain(self, _: web.Request) -> web.Response:
         await self._each("POST", "/drain_listeners")
         return web.Response(text="OK\n")
+
+    async def _lag(self, request: web.Request) -> web.Response:
+        """What one worker says to it, all say."""
+        if "Origin" in request.headers:
+            return web.Response(status=403, text="not from a web page")
+        answers = await self._each("PUT", request.path_qs)
+        status, text = answers[0] if answers else (503, "no worker answers\n")
+        return web.Response(status=status, text=text)
 
     async def _quit(self, _: web.Request) -> web.Response:
         self._end()

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from meshsim.client.http import HttpApi
+from meshsim.kit.lag import PROXY_HOPS, Lags
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import ProxySpec
@@ -19,11 +20,11 @@ from meshsim.proxy.configuration import Publisher, warn
 from meshsim.proxy.downstream import Downstream
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.log_writer import LogWriter
-from meshsim.proxy.pages import Address, cannot_listen, serve_pages
 from meshsim.proxy.queries import EngineSampler, Queries
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.sources import ApiSource, FileSource
 from meshsim.telemetry.accesslog import json_line, text_line
+from meshsim.telemetry.pages import Address, cannot_listen, lag_routes, serve_pages
 
 _BACKLOG: Final = 1024
 _SAMPLE_EVERY_S: Final = 1.0
@@ -45,6 +46,8 @@ class ProxyOptions:
     workers: int = 1
     listen_fds: tuple[int, ...] = ()
     """Sockets that a parent opened for the listeners, in their order."""
+    lag: Mapping[str, float] = field(default_factory=dict)
+    """How late what the API says becomes known, in seconds on the cluster's clock, by hop."""
 
 
 class ProxyServer:
@@ -53,6 +56,7 @@ class ProxyServer:
     def __init__(self, options: ProxyOptions, plane: Plane) -> None:
         self._options = options
         self._plane = plane
+        self._lags = Lags(options.lag)
 
     async def run(self) -> None:
         """Serve until the plane stops. Raises StartError for a busy port or an unreadable file."""
@@ -76,7 +80,9 @@ class ProxyServer:
             bound = [server.sockets[0].getsockname() for server in servers]
             listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
             admin = Admin(engine, listeners, lambda: _stop_listening(servers, engine), self._plane.stopping.set)
-            admin_address = await serve_pages(stack, admin.admin_app(), options.admin, "admin")
+            admin_app = admin.admin_app()
+            admin_app.add_routes(lag_routes(self._lags, PROXY_HOPS))
+            admin_address = await serve_pages(stack, admin_app, options.admin, "admin")
             queries = Queries(EngineSampler(engine), _SAMPLE_EVERY_S)
             stats_address = await serve_pages(stack, admin.stats_app(queries), options.stats, "stats")
             tasks.start(queries.run(), "history of metrics")
@@ -109,9 +115,9 @@ class ProxyServer:
             tasks.start(files.follow(), "follow files")
             return files.synced
         api = await stack.enter_async_context(HttpApi(options.api_url, user_agent="meshsim-proxy"))
-        source = ApiSource(api, publisher.changed, warn)
+        source = ApiSource(api, publisher.changed, warn, self._lags, self._plane.clock)
         source.start(tasks)
-        publisher.follow(source.objects, source.is_settled)
+        publisher.follow(source.objects)
         return source.synced
 
     async def _listen(self, engine: Engine, index: int) -> asyncio.Server:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -29,11 +30,14 @@ from meshsim.api.validate.istio import check_istio, is_judged, read_istio
 from meshsim.api.validate.protojson import MessageError
 from meshsim.client.api import Api
 from meshsim.client.informer import Change, Informer
-from meshsim.kit.clock import LoopClock
+from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.errors import InvalidManifestError, MeshsimError, StartError
+from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.mesh.compile import MeshObjects
+from meshsim.proxy.push import Push
+from meshsim.proxy.settling import HOLD_AT_MOST_S, Settling
 
 T = TypeVar("T", bound=Wire)
 OnChange = Callable[[], None]
@@ -48,6 +52,7 @@ _TYPES: Final[dict[Kind, type[Any]]] = {
     GATEWAY: Gateway,
     SERVICE_ENTRY: ServiceEntry,
 }
+_HOP_OF: Final[dict[Kind, str]] = {VIRTUAL_SERVICE: "vs", DESTINATION_RULE: "dr"}
 _POLL_S: Final = 0.015
 _SWITCH_S: Final = 0.0005
 """How long reading files in a thread may keep the loop from its traffic."""
@@ -81,29 +86,31 @@ def mesh_objects(by_kind: Mapping[Kind, Iterable[Any]]) -> MeshObjects:
 class ApiSource:
     """Watches a Kubernetes API. An object that cannot be read is said once and left out."""
 
-    def __init__(self, api: Api, on_change: OnChange, warn: Warn) -> None:
+    def __init__(
+        self, api: Api, on_change: OnChange, warn: Warn, lags: Lags | None = None, clock: Clock | None = None
+    ) -> None:
+        """The lags are those of PROXY_HOPS, on that clock; without them nothing is late."""
+        lags, clock = lags or Lags(), clock or LoopClock()
         self._informers = {kind: Informer(api, kind) for kind in _TYPES}
+        self._pushed = {
+            kind: Push(self._informers[kind], hop, lags, clock, partial(self._changed, kind))
+            for kind, hop in _HOP_OF.items()
+        }
         self._on_change = on_change
         self._warn = warn
         self._typed: dict[tuple[Kind, str, str], tuple[str, HasMeta | None]] = {}
         self._switched: set[Key] = set()
         """Services whose selector changed and whose endpoints may still be those of the old one."""
+        self._settling = Settling()
         for kind, informer in self._informers.items():
-            informer.on_change(partial(self._changed, kind))
+            if kind not in self._pushed:
+                informer.on_change(partial(self._changed, kind))
 
     def _changed(self, kind: Kind, change: Change) -> None:
         if kind is SERVICE and change.old and change.new and _selector(change.old) != _selector(change.new):
             self._switched.add(change.key)
         if _matters(kind, change):
             self._on_change()
-
-    def is_settled(self) -> bool:
-        """Every Service has the endpoints that its selector asks for, as far as they can be told.
-
-        A release switches a Service and its weights in one breath; the endpoints follow from another process.
-        """
-        self._switched = {key for key in self._switched if self._is_behind(key)}
-        return not self._switched
 
     def _is_behind(self, key: Key) -> bool:
         """An endpoint of the Service is a pod that its selector doesn't select."""
@@ -125,6 +132,8 @@ class ApiSource:
         """Follow the API for ever."""
         for kind, informer in self._informers.items():
             tasks.start(informer.run(), f"watch {kind.plural}")
+        for kind, push in self._pushed.items():
+            tasks.start(push.run(), f"push {kind.plural}")
 
     async def synced(self) -> None:
         """Wait until everything was listed once."""
@@ -132,12 +141,19 @@ class ApiSource:
             await informer.synced.wait()
 
     def objects(self) -> MeshObjects:
-        """What the caches hold."""
-        return mesh_objects({kind: self._typed_of(kind, informer) for kind, informer in self._informers.items()})
+        """What has reached the proxy, weights not before the endpoints they were chosen for."""
+        found = mesh_objects({kind: self._typed_of(kind) for kind in _TYPES})
+        self._switched = {key for key in self._switched if self._is_behind(key)}
+        loop = asyncio.get_running_loop()
+        in_force = self._settling.settle(found.virtual_services, self._switched, loop.time())
+        if self._settling.holds:
+            loop.call_later(HOLD_AT_MOST_S, self._on_change)
+        return replace(found, virtual_services=in_force)
 
-    def _typed_of(self, kind: Kind, informer: Informer) -> list[HasMeta]:
+    def _typed_of(self, kind: Kind) -> list[HasMeta]:
         typed: list[HasMeta] = []
-        for obj in informer.all():
+        known_here = self._pushed.get(kind) or self._informers[kind]
+        for obj in known_here.all():
             metadata = obj["metadata"]
             key = (kind, metadata.get("namespace") or "", metadata["name"])
             version = metadata.get("resourceVersion") or ""

@@ -9,7 +9,7 @@ from aiohttp import web
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import StartError, UsageError
-from meshsim.kit.lag import Lags, lag_of
+from meshsim.kit.lag import NODE_HOPS, Lags, lag_of
 from meshsim.runtime.container_logs import ContainerLogs
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.metrics import pod_samples, replica_set_samples
@@ -77,7 +77,7 @@ class NodeServer:
         return await ContainerLogs(self._kubelet, self._clock).serve(request)
 
     async def _show_lag(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._lags.all())
+        return web.json_response(self._lags.of(NODE_HOPS))
 
     async def _set_lag(self, request: web.Request) -> web.Response:
         """`PUT /lag?endpoints=3s`: the hops that are named lag that much from now on."""
@@ -85,7 +85,7 @@ class NodeServer:
             # A page in somebody's browser must not be able to do this.
             return web.Response(status=403, text="not from a web page")
         try:
-            self._lags.set(lag_of(request.query.items()))
+            self._lags.set(lag_of(request.query.items(), NODE_HOPS))
         except UsageError as error:
             return web.Response(status=400, text=str(error))
-        return web.json_response(self._lags.all())
+        return web.json_response(self._lags.of(NODE_HOPS))

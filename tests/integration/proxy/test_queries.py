@@ -11,10 +11,10 @@ from aiohttp import web
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
 from meshsim.mesh.registry import Workload
-from meshsim.proxy.pages import Address, serve_pages
 from meshsim.proxy.queries import Queries
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import BOTH, RequestMetrics, SeriesKey, names_of, numbers_of
+from meshsim.telemetry.pages import Address, serve_pages
 from meshsim.telemetry.promql.exposed import labels_of
 from meshsim.telemetry.promql.history import History
 from tests.kits.eventually import eventually

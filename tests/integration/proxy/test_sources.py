@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from meshsim.api.decode import Object, read_documents
-from meshsim.api.kinds import DESTINATION_RULE, ENDPOINT_SLICE, POD, SERVICE, Kind, kind_named
+from meshsim.api.kinds import DESTINATION_RULE, ENDPOINT_SLICE, POD, SERVICE, VIRTUAL_SERVICE, Kind, kind_named
 from meshsim.api.meta import Key
 from meshsim.client.api import Listing
-from meshsim.kit.clock import LoopClock
+from meshsim.kit.clock import LoopClock, VirtualClock
+from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
-from meshsim.mesh.compile import ProxySpec, Snapshot
+from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot
 from meshsim.proxy.configuration import Publisher
 from meshsim.proxy.sources import ApiSource
 from tests.kits.api import InProcessApi
@@ -137,58 +138,149 @@ async def test_changes_that_never_cease_are_published_all_the_same() -> None:
 
 
 _SWITCHED = Key("default", "my-app")
+_WEIGHTS = Key("default", "weights")
+_SLICE = Key("default", "my-app-x")
+_SETTLING = (
+    _MANIFESTS
+    + """
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: q, namespace: default, labels: {app: my-app, hash: "2"}}
+spec: {containers: [{name: a, image: "my-app:v2"}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: weights, namespace: default}
+spec: {hosts: [my-app], http: [{route: [{destination: {host: my-app}}], timeout: 1s}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: other, namespace: default}
+spec: {hosts: [other], http: [{directResponse: {status: 201}}]}
+"""
+)
+
+
+def _changed_rule(timeout: str) -> Object:
+    return {"spec": {"http": [{"route": [{"destination": {"host": "my-app"}}], "timeout": timeout}]}}
+
+
+def _other(status: int) -> Object:
+    return {"spec": {"http": [{"directResponse": {"status": status}}]}}
+
+
+class _Followed:
+    """A source under watch: the rules and the endpoints that are in force."""
+
+    def __init__(self, api: InProcessApi, clock: VirtualClock, lags: Lags) -> None:
+        self.api, self.clock, self.lags = api, clock, lags
+        self.source = ApiSource(api, self.publish, _never, lags, clock)
+        self.seen: list[MeshObjects] = []
+
+    def publish(self) -> None:
+        self.seen.append(self.source.objects())
+
+    def timeout(self) -> str | None:
+        rules = {one.metadata.name: one.spec.http[0] for one in self.seen[-1].virtual_services}
+        return str(rules["weights"].timeout)
+
+    def status(self) -> int:
+        rules = {one.metadata.name: one.spec.http[0] for one in self.seen[-1].virtual_services}
+        reply = rules["other"].direct_response
+        return 0 if reply is None else reply.status
+
+    async def settled(self) -> None:
+        """Let what was written arrive, without any time passing on the cluster's clock."""
+        await self.clock.advance(0)
+
+    async def endpoint_comes(self) -> None:
+        target = {"kind": "Pod", "name": "q", "namespace": "default"}
+        endpoint = {"addresses": ["127.9.0.2"], "conditions": {"ready": True}, "targetRef": target}
+        await self.api.patch(ENDPOINT_SLICE, _SLICE, {"endpoints": [endpoint]})
+        await self.settled()
 
 
 @asynccontextmanager
-async def _switching() -> AsyncIterator[tuple[InProcessApi, _Published]]:
-    """A Service with its endpoint in force, and a pod of the next version that it doesn't select yet."""
-    api, published = InProcessApi(LoopClock()), _Published()
-    await _create(api, _MANIFESTS)
-    next_pod = {
-        "metadata": {"name": "q", "namespace": "default", "labels": {"app": "my-app", "hash": "2"}},
-        "spec": {"containers": [{"name": "a", "image": "my-app:v2"}]},
-    }
-    await api.create(POD, next_pod)
+async def _following() -> AsyncIterator[_Followed]:
+    clock = VirtualClock()
+    api = InProcessApi(clock)
+    await _create(api, _SETTLING)
+    followed = _Followed(api, clock, Lags())
     async with TaskOwner() as tasks:
-        publisher = Publisher(ProxySpec(), published.snapshots.append, tasks)
-        source = ApiSource(api, publisher.changed, _never)
-        source.start(tasks)
-        publisher.follow(source.objects, source.is_settled)
-        await source.synced()
-        await eventually(lambda: published.addresses() == ["127.9.0.1"], ignoring=(KeyError,))
-        yield api, published
+        followed.source.start(tasks)
+        await followed.source.synced()
+        followed.publish()
+        yield followed
 
 
-async def test_a_switched_service_comes_into_force_with_its_endpoints() -> None:
-    async with _switching() as (api, published):
-        before = len(published.snapshots)
-        await api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
-        await LoopClock().sleep(0.1)
-        assert len(published.snapshots) == before
-        target = {"kind": "Pod", "name": "q", "namespace": "default"}
-        endpoint = {"addresses": ["127.9.0.2"], "conditions": {"ready": True}, "targetRef": target}
-        await api.patch(ENDPOINT_SLICE, Key("default", "my-app-x"), {"endpoints": [endpoint]})
-        await eventually(lambda: published.addresses() == ["127.9.0.2"])
-        assert len(published.snapshots) == before + 1
+async def test_weights_wait_for_the_endpoints_of_a_switched_service() -> None:
+    async with _following() as followed:
+        await followed.api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("2s"))
+        await followed.settled()
+        assert followed.timeout() == "1s"
+        await followed.endpoint_comes()
+        assert followed.timeout() == "2s"
+
+
+async def test_other_rules_do_not_wait_for_a_switched_service() -> None:
+    async with _following() as followed:
+        await followed.api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("2s"))
+        await followed.api.patch(VIRTUAL_SERVICE, Key("default", "other"), _other(202))
+        await followed.settled()
+        assert (followed.timeout(), followed.status()) == ("1s", 202)
 
 
 async def test_endpoints_that_never_follow_their_service_are_not_waited_for_long() -> None:
-    async with _switching() as (api, published):
-        before = len(published.snapshots)
-        await api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
-        await eventually(lambda: len(published.snapshots) == before + 1, within_s=2)
-        assert published.addresses() == ["127.9.0.1"]
+    async with _following() as followed:
+        await followed.api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"hash": "2"}}})
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("2s"))
+        await eventually(lambda: followed.timeout() == "2s", within_s=2)
 
 
 async def test_a_selector_that_selects_the_same_pods_is_not_waited_for() -> None:
-    async with _switching() as (api, _), TaskOwner() as tasks:
-        source = ApiSource(api, lambda: None, _never)
-        source.start(tasks)
-        await source.synced()
-        await api.patch(POD, Key("default", "p"), {"metadata": {"labels": {"team": "a"}}})
-        await api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"app": None, "team": "a"}}})
-        await eventually(lambda: [one.spec.selector for one in source.objects().services] == [{"team": "a"}])
-        await eventually(source.is_settled)
+    async with _following() as followed:
+        await followed.api.patch(POD, Key("default", "p"), {"metadata": {"labels": {"team": "a"}}})
+        await followed.api.patch(SERVICE, _SWITCHED, {"spec": {"selector": {"app": None, "team": "a"}}})
+        await followed.settled()
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("2s"))
+        await followed.settled()
+        assert followed.timeout() == "2s"
+
+
+async def test_rules_arrive_as_late_as_they_lag_and_in_their_order() -> None:
+    async with _following() as followed:
+        followed.lags.set({"vs": 2})
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("2s"))
+        await followed.clock.advance(1)
+        followed.lags.set({"vs": 0})
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("3s"))
+        await followed.settled()
+        followed.publish()
+        assert followed.timeout() == "1s"
+        known = len(followed.seen)
+        await followed.clock.advance(1)
+        assert [one.virtual_services[-1].spec.http[0].timeout for one in followed.seen[known:]] != []
+        assert followed.timeout() == "3s"
+        await followed.api.patch(VIRTUAL_SERVICE, _WEIGHTS, _changed_rule("4s"))
+        await followed.settled()
+        assert followed.timeout() == "4s"
+
+
+async def test_a_rule_that_is_new_or_gone_lags_too_and_services_do_not() -> None:
+    async with _following() as followed:
+        followed.lags.set({"vs": 2})
+        await followed.api.delete(VIRTUAL_SERVICE, _WEIGHTS)
+        await _create(followed.api, _SETTLING.split("---")[-1].replace("other", "new"))
+        await followed.api.delete(SERVICE, _SWITCHED)
+        await followed.settled()
+        followed.publish()
+        names = [one.metadata.name for one in followed.seen[-1].virtual_services]
+        assert (sorted(names), followed.seen[-1].services) == (["other", "weights"], ())
+        await followed.clock.advance(2)
+        assert sorted(one.metadata.name for one in followed.seen[-1].virtual_services) == ["new", "other"]
 
 
 async def test_names_of_service_entries_are_resolved() -> None:

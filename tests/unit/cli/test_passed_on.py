@@ -20,5 +20,10 @@ def test_each_plane_gets_its_own_flags_as_they_were_given() -> None:
     }
 
 
+def test_a_lag_is_told_to_both_who_pass_changes_on() -> None:
+    given = _passed_on("--lag", "vs=2s,endpoints=3s")
+    assert given["node"] == given["proxy"] == ("--lag=vs=2s,endpoints=3s",)
+
+
 def test_without_them_nothing_is_passed_on() -> None:
     assert set(_passed_on().values()) == {()}

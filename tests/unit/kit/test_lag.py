@@ -3,7 +3,7 @@
 import pytest
 
 from meshsim.kit.errors import UsageError
-from meshsim.kit.lag import Lags, parse_lag
+from meshsim.kit.lag import NODE_HOPS, Lags, parse_lag
 
 
 def test_lag_is_given_hop_by_hop() -> None:
@@ -14,7 +14,7 @@ def test_lag_is_given_hop_by_hop() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("wire=2s", '"wire" is no hop that can lag: choose from endpoints, selector, readiness'),
+        ("wire=2s", '"wire" is no hop that can lag here: choose from vs, dr, endpoints, selector, readiness'),
         ("selector", 'lag of selector: "" is not a duration'),
         ("selector=soon", 'lag of selector: "soon" is not a duration'),
         ("selector=-1s", "lag of selector: .* negative"),
@@ -29,4 +29,4 @@ def test_a_hop_lags_not_at_all_until_it_is_told_to() -> None:
     lags = Lags({"endpoints": 3})
     assert (lags["endpoints"], lags["selector"]) == (3, 0)
     lags.set({"selector": 1})
-    assert lags.all() == {"endpoints": 3, "selector": 1, "readiness": 0}
+    assert lags.of(NODE_HOPS) == {"endpoints": 3, "selector": 1, "readiness": 0}

@@ -78,11 +78,6 @@ class History:
                 series = by_line[head] = self.series(labels_of(head))
             self.add(series, float(value))
 
-    def take(self, exposition: str, at_ms: int) -> None:
-        """Keep a scrape that is all text."""
-        self.begin(at_ms)
-        self.add_text(exposition)
-
     def instants(self, matchers: Iterable[Matcher], at_ms: int, lookback_ms: int) -> Iterator[tuple[Labels, Point]]:
         """The newest value of each series that the matchers choose; none for one that the newest scrape lacked."""
         last = bisect_right(self._times, at_ms) - 1

@@ -17,6 +17,7 @@ import pytest
 from meshsim.telemetry.promql.history import History
 from meshsim.telemetry.promql.http_api import answer_query, answer_query_range
 from tests.kits.prometheus import free_port, needs_prometheus, prometheus
+from tests.kits.scrapes import take
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -182,7 +183,7 @@ def _scraped(file: Path) -> History:
     for number in range(SCRAPES):
         at_ms = START_MS + number * 1000 + draw.randrange(-40, 40)
         lines = source.scrape(number)
-        history.take("\n".join(lines) + "\n", at_ms)
+        take(history, "\n".join(lines) + "\n", at_ms)
         for line in lines:
             family = line.partition("{")[0].partition(" ")[0]
             samples.setdefault(family, []).append(f"{line} {at_ms / 1000:.3f}\n")

@@ -11,6 +11,7 @@ from meshsim.telemetry.promql.histograms import bucket_quantile
 from meshsim.telemetry.promql.history import History
 from meshsim.telemetry.promql.http_api import answer_query, answer_query_range
 from meshsim.telemetry.promql.ranges import extrapolated
+from tests.kits.scrapes import take
 
 pytestmark = pytest.mark.property
 
@@ -19,7 +20,7 @@ by (a) without (le) on() ignoring(a) group_left ( ) , + - * / % ^ == > bool and 
 'x' "(" vector( scalar( absent( round( clamp( clamp_min( sqrt( ln( time() count_over_time( quantile_over_time("""
 HISTORY = History(60)
 for _second in range(40):
-    HISTORY.take(f'n{{a="b",le="1"}} {_second % 7}\nn{{a="c",le="+Inf"}} {_second}\nn 1e308\n', _second * 1000)
+    take(HISTORY, f'n{{a="b",le="1"}} {_second % 7}\nn{{a="c",le="+Inf"}} {_second}\nn 1e308\n', _second * 1000)
 
 
 @given(st.lists(st.sampled_from(TEXT.split()), max_size=14).map(" ".join) | st.text(max_size=20))

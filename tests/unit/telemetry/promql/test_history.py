@@ -5,6 +5,7 @@ import pytest
 from meshsim.telemetry.promql.exposed import labels_of
 from meshsim.telemetry.promql.history import History
 from meshsim.telemetry.promql.http_api import answer_query, answer_query_range
+from tests.kits.scrapes import take
 
 
 def value(history: History, query: str, at_s: float) -> list[str]:
@@ -16,13 +17,13 @@ def value(history: History, query: str, at_s: float) -> list[str]:
 def counting(scrapes: int, kept: int = 900) -> History:
     history = History(kept)
     for number in range(scrapes):
-        history.take(f'# TYPE n counter\nn{{a="b"}} {number}\n', number * 1000)
+        take(history, f'# TYPE n counter\nn{{a="b"}} {number}\n', number * 1000)
     return history
 
 
 def test_a_series_that_a_scrape_lacks_is_gone_at_once() -> None:
     history = counting(5)
-    history.take("other 1\n", 5000)
+    take(history, "other 1\n", 5000)
 
     assert value(history, "n", 4) == ["4"]
     assert value(history, "n", 5) == []
@@ -31,8 +32,8 @@ def test_a_series_that_a_scrape_lacks_is_gone_at_once() -> None:
 
 def test_a_series_that_comes_back_has_a_gap() -> None:
     history = counting(3)
-    history.take("other 1\n", 3000)
-    history.take('n{a="b"} 7\n', 4000)
+    take(history, "other 1\n", 3000)
+    take(history, 'n{a="b"} 7\n', 4000)
 
     assert value(history, "count_over_time(n[10s])", 4) == ["4"]
     assert value(history, "n", 4) == ["7"]
@@ -40,9 +41,9 @@ def test_a_series_that_comes_back_has_a_gap() -> None:
 
 def test_old_scrapes_are_forgotten_and_dead_series_with_them() -> None:
     history = History(100)
-    history.take("old 1\n", 0)
+    take(history, "old 1\n", 0)
     for number in range(1, 400):
-        history.take(f"n {number}\n", number * 1000)
+        take(history, f"n {number}\n", number * 1000)
 
     assert 100 <= len(history) < 164
     assert value(history, "n", 399) == ["399"]
@@ -103,7 +104,7 @@ def test_a_range_that_makes_no_sense_is_bad_data(parameters: dict[str, str], com
 
 def test_times_may_be_written_as_dates() -> None:
     history = History(10)
-    history.take("n 3\n", 1_760_000_000_000)
+    take(history, "n 3\n", 1_760_000_000_000)
 
     answer = answer_query(history, {"query": "n", "time": "2025-10-09T08:53:20Z"}, 0)
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
@@ -188,6 +189,24 @@ async def test_a_bad_analysis_fails_the_experiment_and_ends_its_versions() -> No
     assert status["analysisRuns"] == [
         {"name": "judge", "analysisRun": "ab-judge", "phase": "Failed", "message": run["status"]["message"]}
     ]
+
+
+async def test_an_experiment_that_is_retried_runs_and_is_judged_anew() -> None:
+    rates = iter([0.5, 1.0])
+
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"rate": next(rates)})
+
+    async with Answers(handler) as server, world() as made:
+        await made.api.create(ANALYSIS_TEMPLATE, template_of(server.url))
+        analysis = {"name": "judge", "templateName": "rate", "requiredForCompletion": True}
+        given = [{"name": "hash", "value": "x"}]
+        await made.begin(version("a"), analyses=[{**analysis, "args": given}], scaleDownDelaySeconds=0)
+        await made.until(is_phase("Failed"))
+        await made.api.patch(EXPERIMENT, NAME, {"status": None})
+        status = await made.until(is_phase("Successful"))
+
+    assert status["analysisRuns"][0]["analysisRun"] == "ab-judge.1"
 
 
 async def test_a_required_analysis_ends_an_experiment_that_has_no_duration() -> None:

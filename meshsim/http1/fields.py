@@ -81,9 +81,12 @@ class RequestFields(Fields):
     __slots__ = ("forward", "host", "host_is_valid", "is_grpc")
 
     def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
-        super().__init__(lines, length, measured, options, upgrade)
         hosts = [value for name, value in lines if name == b"host"]
         self.host = b",".join(hosts) if hosts else None
+        if len(hosts) > 1:
+            # Nobody upstream shall choose one of them.
+            lines = ((b"host", b",".join(hosts)), *(line for line in lines if line[0] != b"host"))
+        super().__init__(lines, length, measured, options, upgrade)
         self.host_is_valid = self.host is None or is_authority(self.host)
         self.is_grpc = _GRPC.match(self.first(b"content-type")) is not None
         self.forward: dict[bool, object] = {}

@@ -81,7 +81,9 @@ def test_te_keeps_only_trailers() -> None:
 
 
 def test_several_hosts_are_joined_and_none_is_none() -> None:
-    assert read_request_fields(b"Host: a\r\nHost: b\r\n").host == b"a,b"
+    both = read_request_fields(b"Host: a\r\nX: 1\r\nHost: b\r\n")
+    assert both.host == b"a,b"
+    assert both.lines == ((b"host", b"a,b"), (b"x", b"1"))
     assert read_request_fields(b"A: b\r\n").host is None
 
 

@@ -58,7 +58,7 @@ class Cache:
         return self.informers[kind].get(key)
 
     def owned(self, kind: Kind, owner_uid: str) -> list[Object]:
-        """The objects of a kind that are controlled by that owner, by name."""
+        """The objects of a kind that are controlled by that owner, by name; by nobody for an empty uid."""
         informer, keys = self.informers[kind], sorted(self._by_owner.get((kind, owner_uid), ()))
         return [obj for key in keys if (obj := informer.get(key)) is not None]
 
@@ -90,13 +90,13 @@ class Cache:
 
     def _owner_indexer(self, kind: Kind) -> Callable[[Change], None]:
         def index(change: Change) -> None:
-            before, after = controller_uid(change.old), controller_uid(change.new)
-            if before and before != after:
+            before, after = (None if obj is None else controller_uid(obj) for obj in (change.old, change.new))
+            if before is not None and before != after:
                 keys = self._by_owner[kind, before]
                 keys.discard(change.key)
                 if not keys:
                     del self._by_owner[kind, before]
-            if after:
+            if after is not None:
                 self._by_owner[kind, after].add(change.key)
 
         return index

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from controller.rollout.adoption import orphans_of
 from controller.rollout.ephemeral import is_configured
 from controller.rollout.hashing import pod_template_hash, step_hash
 from controller.rollout.observed import Observed
@@ -40,7 +41,7 @@ class Seen(Protocol):
         """One object."""
 
     def owned(self, kind: Kind, owner_uid: str) -> list[Object]:
-        """The objects of a kind that are controlled by that owner, by name."""
+        """The objects of a kind that are controlled by that owner, by name; by nobody for an empty uid."""
 
     def names_in(self, kind: Kind, namespace: str, prefix: str) -> Iterable[Object]:
         """The objects of a namespace whose names begin so."""
@@ -66,6 +67,7 @@ def observe(seen: Seen, key: Key, now: float) -> Observed | None:
         pod_hash=pod_hash,
         step_hash=_step_hash(raw, rollout),
         versions=tuple(oldest_first(map(version_of, replica_sets))),
+        orphans=orphans_of(namespace, rollout.spec.selector, seen.owned(REPLICA_SET, "")),
         is_name_taken=namesake is not None and controller_uid(namesake) != uid,
         services={
             name: service

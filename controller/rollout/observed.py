@@ -24,6 +24,8 @@ class Observed:
     """The hash of its steps, empty for blueGreen."""
     versions: tuple[Version, ...] = ()
     """Its ReplicaSets, oldest first."""
+    orphans: tuple[Object, ...] = ()
+    """ReplicaSets that nobody owns and its selector matches."""
     is_name_taken: bool = False
     """A ReplicaSet that isn't its own has the name that the present template's would get."""
     services: Mapping[str, Object] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import msgspec
 
 from controller.rollout import conditions
 from controller.rollout.actions import Patch, Plan
+from controller.rollout.adoption import adoption
 from controller.rollout.analyses import find_runs
 from controller.rollout.bluegreen import reconcile_blue_green, scale_blue_green
 from controller.rollout.canary import reconcile_canary
@@ -32,6 +33,8 @@ def plan(observed: Observed, now: float, rules: Rules = Rules()) -> Plan:  # noq
     """What the controller does about this rollout now."""
     if observed.rollout.metadata.deletion_timestamp:
         return Plan()
+    if observed.orphans:
+        return adoption(observed, now)
     draft = Draft(observed, now, rules)
     new = find_new(observed)
     draft.new_name = new.name if new else ""

@@ -168,3 +168,14 @@ async def test_events_tell_of_rollouts_that_come_and_go() -> None:
 
         added = ("RolloutAddedToInformer", "Rollout resource added to informer: default/demo")
         await eventually(lambda: {added, ("RolloutDeleted", "Rollout demo/default is deleted.")} <= told())
+
+
+async def test_a_rollout_that_is_made_anew_goes_on_with_the_pods_it_left_behind() -> None:
+    objects = routed_canary([{"setWeight": 20}])
+    async with cluster(objects) as running:
+        before = {obj["metadata"]["uid"] for obj in running.api.store.objects(POD)}
+        await running.api.delete(ROLLOUT, _DEMO, propagation="Orphan")
+        await running.api.create(ROLLOUT, objects[0])
+
+        await eventually(lambda: running.phase() == "Healthy")
+        assert {obj["metadata"]["uid"] for obj in running.api.store.objects(POD)} == before

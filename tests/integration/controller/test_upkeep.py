@@ -5,7 +5,7 @@ import pytest
 from controller.rollout.conditions import find
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind
+from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION
 from meshsim.client.api import InvalidError
@@ -317,3 +317,29 @@ async def test_a_version_whose_replica_set_is_refused_says_so_and_is_tried_again
     world.restart_controller()
     await world.live(3)
     assert world.rollout.status.phase == "Healthy"
+
+
+async def test_a_rollout_that_is_made_anew_adopts_the_replica_sets_it_left_behind() -> None:
+    world = await living(plain_canary([]))
+    (left,) = world.api.store.objects(REPLICA_SET)
+    await world.api.delete(ROLLOUT, world.key, propagation="Orphan")
+    labels = {"app": "other"}
+    other: Object = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "other", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": left["spec"]["template"]["spec"]},
+        },
+    }
+
+    await world.apply([other, *plain_canary([])])
+    await world.live(5)
+
+    adopted = replica_set(world, "demo:v1")
+    (owner,) = adopted["metadata"]["ownerReferences"]
+    assert (adopted["metadata"]["uid"], owner["uid"]) == (left["metadata"]["uid"], world.raw["metadata"]["uid"])
+    assert (world.rollout.status.phase, world.rollout.status.collision_count) == ("Healthy", None)
+    untouched = world.api.store.get(REPLICA_SET, Key(NAMESPACE, "other")) or {}
+    assert "ownerReferences" not in untouched["metadata"]

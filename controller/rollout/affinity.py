@@ -33,6 +33,20 @@ def is_outdated(rollout: Rollout, affinity: Object | None, pod_hash: str) -> boo
     return any(value != stable_hash for value in _injected_hashes(affinity))
 
 
+def without_injected(rollout: Rollout, affinity: Object | None) -> Object | None:
+    """The affinity as it was before the rule against the stable version was put in."""
+    anti = (affinity or {}).get("podAntiAffinity")
+    if affinity is None or not anti or _rule_of(rollout) is None:
+        return affinity
+    anti = anti | {
+        _PREFERRED: [item for item in anti.get(_PREFERRED) or [] if not _hashes_in(item.get("podAffinityTerm") or {})],
+        _REQUIRED: [term for term in anti.get(_REQUIRED) or [] if not _hashes_in(term)],
+    }
+    anti = {name: terms for name, terms in anti.items() if terms}
+    others = {name: part for name, part in affinity.items() if name != "podAntiAffinity"}
+    return (others | ({"podAntiAffinity": anti} if anti else {})) or None
+
+
 def _rule_of(rollout: Rollout) -> AntiAffinity | None:
     strategy = rollout.spec.strategy.canary or rollout.spec.strategy.blue_green
     rule = strategy.anti_affinity if strategy else None
@@ -50,9 +64,12 @@ def _term(rollout: Rollout, stable_hash: str) -> Object:
 def _injected_hashes(affinity: Object | None) -> list[str]:
     anti = (affinity or {}).get("podAntiAffinity") or {}
     terms = [item.get("podAffinityTerm") or {} for item in anti.get(_PREFERRED) or []] + (anti.get(_REQUIRED) or [])
+    return [found for term in terms for found in _hashes_in(term)]
+
+
+def _hashes_in(term: Object) -> list[str]:
     return [
         line["values"][0]
-        for term in terms
         for line in (term.get("labelSelector") or {}).get("matchExpressions") or []
         if line.get("key") == HASH_LABEL and line.get("values")
     ]

@@ -1,4 +1,4 @@
-"""The version of the present pod template: its ReplicaSet is created once and found again by its hash."""
+"""The version of the present pod template: its ReplicaSet is created once and found again."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,6 +9,7 @@ from controller.rollout.conditions import PROGRESSING, find, new, put
 from controller.rollout.draft import Draft, StoppedError, merged
 from controller.rollout.ephemeral import first_metadata, template_patch
 from controller.rollout.observed import Observed
+from controller.rollout.template_equality import runs_template
 from controller.rollout.versions import Version, version_of, with_hash
 from meshsim.api.decode import Object, encode
 from meshsim.api.kinds import REPLICA_SET, ROLLOUT
@@ -31,8 +32,11 @@ _NOT_COPIED: Final = frozenset(
 
 
 def find_new(observed: Observed) -> Version | None:
-    """The version of the present pod template, if it exists."""
-    return with_hash(observed.versions, observed.pod_hash)
+    """The version of the present pod template, if it exists: by its hash, else the oldest of the same template."""
+    named = with_hash(observed.versions, observed.pod_hash)
+    if named is not None:
+        return named
+    return next((known for known in observed.versions if runs_template(known.obj, observed.rollout)), None)
 
 
 def owner_reference(observed: Observed) -> Object:

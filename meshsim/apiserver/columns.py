@@ -9,7 +9,7 @@ from typing import Final
 
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
-from meshsim.apiserver.loose import at, mappings
+from meshsim.api.loose import at, mappings
 from meshsim.apiserver.pod_columns import pod_cells
 from meshsim.kit.durations import human_duration
 from meshsim.kit.timestamps import from_rfc3339

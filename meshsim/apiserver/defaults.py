@@ -5,7 +5,7 @@ Kubernetes' `SetDefaults_*` functions and of Argo's CRDs. The functions change t
 that its caller owns. A field of the wrong shape is left alone; validation tells it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -13,8 +13,9 @@ from zlib import crc32
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
+from meshsim.api.loose import mapping, mappings
+from meshsim.api.pod_defaults import containers_of, fill_pod_spec
 from meshsim.api.validate.schemas import schema_of
-from meshsim.apiserver.loose import mapping, mappings
 
 _CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
 _CLUSTER_IP_COUNT: Final = 65_534
@@ -32,13 +33,13 @@ def apply_defaults(kind: Kind, obj: Object, old: Object | None = None) -> None:
 
 def _pod(obj: Object, old: Object | None) -> None:
     spec = _part(obj, "spec")
-    _pod_spec(spec)
+    fill_pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("serviceAccountName", "default")
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     spec.setdefault("priority", 0)
-    for container in _containers(spec):
+    for container in containers_of(spec):
         resources = container["resources"]
         limits = resources.get("limits") if isinstance(resources, dict) else None
         if isinstance(limits, dict):
@@ -49,74 +50,8 @@ def _pod(obj: Object, old: Object | None) -> None:
         obj["status"] = {"phase": "Pending", "qosClass": _qos_class(spec)}
 
 
-def _pod_spec(spec: Object) -> None:
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("securityContext", {})
-    spec.setdefault("schedulerName", "default-scheduler")
-    for container in _containers(spec):
-        _container(container)
-    for volume in mappings(spec.get("volumes")):
-        _volume(volume)
-
-
-def _containers(spec: Object) -> Iterator[Object]:
-    for field in ("initContainers", "containers"):
-        yield from mappings(spec.get(field))
-
-
-def _container(container: Object) -> None:
-    image = container.get("image")
-    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2] if isinstance(image, str) else ""
-    always = tag == "latest" or (not tag and "@" not in str(image))
-    container.setdefault("imagePullPolicy", "Always" if always else "IfNotPresent")
-    container.setdefault("resources", {})
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-    for port in mappings(container.get("ports")):
-        port.setdefault("protocol", "TCP")
-    for variable in mappings(container.get("env")):
-        source = variable.get("valueFrom")
-        for reference in mappings([source.get("fieldRef")] if isinstance(source, dict) else None):
-            reference.setdefault("apiVersion", "v1")
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        for probe in mappings([container.get(name)]):
-            _probe(probe)
-    for hook in mappings([container.get("lifecycle")]):
-        for action in mappings([hook.get("postStart"), hook.get("preStop")]):
-            _http_get(action)
-
-
-def _probe(probe: Object) -> None:
-    probe.setdefault("timeoutSeconds", 1)
-    probe.setdefault("periodSeconds", 10)
-    probe.setdefault("successThreshold", 1)
-    probe.setdefault("failureThreshold", 3)
-    _http_get(probe)
-    for grpc in mappings([probe.get("grpc")]):
-        grpc.setdefault("service", "")
-
-
-def _http_get(action: Object) -> None:
-    for get in mappings([action.get("httpGet")]):
-        get.setdefault("path", "/")
-        get.setdefault("scheme", "HTTP")
-
-
-def _volume(volume: Object) -> None:
-    sources = [name for name in volume if name != "name"]
-    if not sources:
-        volume["emptyDir"] = {}
-    for name in ("secret", "configMap", "projected", "downwardAPI"):
-        for source in mappings([volume.get(name)]):
-            source.setdefault("defaultMode", 420)
-    for host_path in mappings([volume.get("hostPath")]):
-        host_path.setdefault("type", "")
-
-
 def _template(spec: Object) -> None:
-    _pod_spec(_part(_part(spec, "template"), "spec"))
+    fill_pod_spec(_part(_part(spec, "template"), "spec"))
 
 
 def _replica_set(obj: Object, _old: Object | None) -> None:
@@ -225,7 +160,7 @@ def _fill_from_schema(schema: Object, value: object) -> None:
 
 
 def _qos_class(spec: Object) -> str:
-    asked = [mapping(container.get("resources")) for container in _containers(spec)]
+    asked = [mapping(container.get("resources")) for container in containers_of(spec)]
     requests = [mapping(resources.get("requests")) for resources in asked]
     limits = [mapping(resources.get("limits")) for resources in asked]
     if not any(requests) and not any(limits):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from meshsim.api.decode import FieldError, Object, decode
+from meshsim.api.loose import at, mapping, mappings
 from meshsim.api.meta import LabelSelector
-from meshsim.apiserver.loose import at, mapping, mappings
 
 
 def check_budgets(pod: Object, budgets: Sequence[Object], pods: Sequence[Object]) -> str:

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import NODE, POD
+from meshsim.api.loose import at, mapping, mappings
 from meshsim.api.meta import Key
 from meshsim.apiserver import refusals, usage
-from meshsim.apiserver.loose import at, mapping, mappings
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.selection import Selection
 from meshsim.client.api import ApiError

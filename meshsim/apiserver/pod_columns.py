@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from meshsim.api.decode import Object
-from meshsim.apiserver.loose import mapping, mappings
+from meshsim.api.loose import mapping, mappings
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import Final
 
 from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import Kind
+from meshsim.api.loose import at
 from meshsim.api.meta import LabelSelector
 from meshsim.api.selectors import FieldTerm, parse_field_selector, parse_label_selector
 from meshsim.apiserver import refusals
-from meshsim.apiserver.loose import at
 from meshsim.apiserver.store import Event
 
 _EVERYWHERE: Final = ("metadata.name", "metadata.namespace")

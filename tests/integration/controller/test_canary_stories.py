@@ -4,8 +4,10 @@ import pytest
 
 from controller.rollout.rules import ArgoVersion, Rules
 from meshsim.api.decode import Object
+from meshsim.api.kinds import REPLICA_SET
+from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION
 from tests.kits.releases import plain_canary, routed_canary, subset_canary
-from tests.kits.rollout_world import RolloutWorld
+from tests.kits.rollout_world import RolloutWorld, image_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -240,3 +242,18 @@ async def test_an_explicit_number_of_canary_pods_leaves_a_shrinking_stable_whole
     world = await releasing(routed_canary([scale, {"setWeight": 60}, {"pause": {}}], dynamicStableScale=True))
 
     assert (world.weights("demo")["demo-canary"], world.sizes()) == (60, {"demo:v1": 5, "demo:v2": 4})
+
+
+async def test_undoing_goes_back_to_the_version_itself_though_its_template_was_copied_with_defaults() -> None:
+    world = await releasing(routed_canary(_STEPS, dynamicStableScale=True, replicas=10))
+    (stable,) = (obj for obj in world.api.store.objects(REPLICA_SET) if image_of(obj) == "demo:v1")
+    template = stable["spec"]["template"]
+    labels = {name: value for name, value in template["metadata"]["labels"].items() if name != HASH_LABEL}
+
+    await world.patch_spec({"template": template | {"metadata": {"labels": labels}}})
+    await world.live(40)
+
+    assert world.raw["spec"]["template"]["spec"]["restartPolicy"] == "Always"
+    assert len(list(world.api.store.objects(REPLICA_SET))) == 2
+    assert (world.rollout.status.phase, world.sizes()) == ("Healthy", {"demo:v1": 10})
+    assert world.rollout.metadata.annotations[REVISION_ANNOTATION] == "3"

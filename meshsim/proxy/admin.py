@@ -8,6 +8,7 @@ from aiohttp import web
 
 from meshsim import __version__
 from meshsim.proxy.config_dump import config_dump
+from meshsim.proxy.drain import Drain
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.queries import Queries
 from meshsim.proxy.stats import clusters_text, prometheus
@@ -30,9 +31,9 @@ Act = Callable[[], None]
 
 
 class Admin:
-    """What the pages are made from; `drain` and `quit` act on the process."""
+    """What the pages are made from; `drain` and `end` act on the process."""
 
-    def __init__(self, engine: Engine, listeners: dict[str, str], drain: Act, end: Act) -> None:
+    def __init__(self, engine: Engine, listeners: dict[str, str], drain: Drain, end: Act) -> None:
         self._engine = engine
         self._listeners = listeners
         self._drain = drain
@@ -61,7 +62,7 @@ class Admin:
                 web.get("/listeners", _text(self._listener_lines)),
                 web.get("/config_dump", _json(lambda: config_dump(self._engine, self._listeners))),
                 web.get("/server_info", _json(self._server_info)),
-                web.post("/drain_listeners", self._acting(self._drain)),
+                web.post("/drain_listeners", self._begin_drain),
                 web.post("/quitquitquit", self._acting(self._end)),
             ]
         )
@@ -95,6 +96,10 @@ class Admin:
             "state": self.state,
             "uptime_current_epoch": f"{int(time.monotonic() - self._started)}s",
         }
+
+    async def _begin_drain(self, request: web.Request) -> web.Response:
+        self._drain.begin(request.query)
+        return web.Response(text="OK\n")
 
     @staticmethod
     def _acting(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:

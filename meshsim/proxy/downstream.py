@@ -124,7 +124,7 @@ class Downstream(asyncio.Protocol):
         self._stop_waiting()
         target, fields = head.target, head.fields
         self.is_http10 = head.is_http10
-        self.keeps_alive = not (fields.close or engine.is_draining)
+        self.keeps_alive = not (fields.close or engine.tells_to_close)
         if self.is_http10:
             if not engine.settings.accepts_http10:
                 self._refuse(MessageError(426, "low_version"))

@@ -63,6 +63,8 @@ class Engine:
         self.connections: set[Closable] = set()
         self.connections_refused = 0
         self.is_draining = False
+        self.tells_to_close = False
+        """Every response asks its client to close the connection."""
         self.drained = asyncio.Event()
         self.refusals: dict[tuple[int, str], int] = {}
         self.access_log: Callable[[FormatContext], None] | None = None
@@ -94,9 +96,14 @@ class Engine:
         key = (error.status, error.details)
         self.refusals[key] = self.refusals.get(key, 0) + 1
 
+    def tell_to_close(self) -> None:
+        """Let clients go from now on, each with its next response."""
+        self.tells_to_close = True
+
     def drain(self) -> None:
         """Let exchanges in flight finish; close connections as soon as they have none."""
         self.is_draining = True
+        self.tell_to_close()
         for connection in list(self.connections):
             connection.drain()
         self.connection_closed()

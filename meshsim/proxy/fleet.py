@@ -21,6 +21,7 @@ from meshsim.kit.errors import StartError
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.proxy.configuration import warn
+from meshsim.proxy.drain import Drain
 from meshsim.proxy.queries import Queries
 from meshsim.proxy.server import ProxyOptions
 from meshsim.proxy.stats import merged_clusters
@@ -60,13 +61,16 @@ class Fleet:
                 for index in range(options.workers)
             ]
             await self._ready_or_ended(keepers)
-            pages = FleetPages(self._workers, session, self._plane.stopping.set)
+            # The workers tell their clients; the listeners are everybody's, and closed for all of them here.
+            drain = Drain(lambda: None, lambda: _close(sockets), options.settings.drain_timeout_s)
+            pages = FleetPages(self._workers, session, drain, self._plane.stopping.set)
             admin = await serve_pages(stack, pages.admin_app(), options.admin, "admin")
             queries = Queries(pages.sample, _SAMPLE_EVERY_S)
             tasks.start(queries.run(), "history of metrics")
             stats = await serve_pages(stack, pages.stats_app(queries), options.stats, "stats")
             self._plane.ready({**_told_addresses(options, sockets), "admin": admin, "stats": stats})
             await self._plane.stopping.wait()
+            _close(sockets)
             await self._stop()
 
     async def _ready_or_ended(self, keepers: Sequence["asyncio.Task[None]"]) -> None:
@@ -166,6 +170,13 @@ def _listening(address: Address) -> socket.socket:
     return opened
 
 
+def _close(sockets: Sequence[socket.socket]) -> None:
+    """Listen no more, in this process and in every other that has the sockets."""
+    for opened in sockets:
+        with contextlib.suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
+
+
 def _told_addresses(options: ProxyOptions, sockets: Sequence[socket.socket]) -> dict[str, str]:
     bound = ["{}:{}".format(*opened.getsockname()[:2]) for opened in sockets]
     numbered = {
@@ -186,9 +197,12 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 class FleetPages:
     """Admin and metrics pages made from the workers' own."""
 
-    def __init__(self, workers: dict[int, Worker], session: aiohttp.ClientSession, end: Callable[[], None]) -> None:
+    def __init__(
+        self, workers: dict[int, Worker], session: aiohttp.ClientSession, drain: Drain, end: Callable[[], None]
+    ) -> None:
         self._workers = workers
         self._session = session
+        self._drainer = drain
         self._end = end
 
     def admin_app(self) -> web.Application:
@@ -263,8 +277,9 @@ class FleetPages:
     async def _clusters(self, _: web.Request) -> web.Response:
         return web.Response(text=merged_clusters([text for _, text in await self._each("GET", "/clusters")]))
 
-    async def _drain(self, _: web.Request) -> web.Response:
-        await self._each("POST", "/drain_listeners")
+    async def _drain(self, request: web.Request) -> web.Response:
+        self._drainer.begin(request.query)
+        await self._each("POST", request.path_qs)
         return web.Response(text="OK\n")
 
     async def _lag(self, request: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from meshsim.mesh.registry import Workload
 from meshsim.proxy.admin import Admin
 from meshsim.proxy.configuration import Publisher, warn
 from meshsim.proxy.downstream import Downstream
+from meshsim.proxy.drain import Drain
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.log_writer import LogWriter
 from meshsim.proxy.queries import EngineSampler, Queries
@@ -79,7 +80,8 @@ class ProxyServer:
             servers = [await self._listen(engine, index) for index in range(len(options.listeners))]
             bound = [server.sockets[0].getsockname() for server in servers]
             listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
-            admin = Admin(engine, listeners, lambda: _stop_listening(servers, engine), self._plane.stopping.set)
+            drain = Drain(engine.tell_to_close, lambda: _close(servers), options.settings.drain_timeout_s)
+            admin = Admin(engine, listeners, drain, self._plane.stopping.set)
             admin_app = admin.admin_app()
             admin_app.add_routes(lag_routes(self._lags, PROXY_HOPS))
             admin_address = await serve_pages(stack, admin_app, options.admin, "admin")
@@ -133,7 +135,8 @@ class ProxyServer:
             raise cannot_listen(address, error) from None
 
     async def _drain(self, servers: list[asyncio.Server], engine: Engine) -> None:
-        _stop_listening(servers, engine)
+        _close(servers)
+        engine.drain()
         for number in (signal.SIGTERM, signal.SIGINT):
             # A second one ends the wait.
             engine.loop.add_signal_handler(number, engine.drained.set)
@@ -148,10 +151,9 @@ async def _live_once(configured: Callable[[], Awaitable[None]], admin: Admin) ->
     admin.is_live = True
 
 
-def _stop_listening(servers: list[asyncio.Server], engine: Engine) -> None:
+def _close(servers: list[asyncio.Server]) -> None:
     for server in servers:
         server.close()
-    engine.drain()
 
 
 def _own_workload(options: ProxyOptions) -> Workload:

@@ -143,15 +143,50 @@ def test_the_pages_of_admin_and_metrics(tmp_path: Path) -> None:
             assert "_created" not in metrics
 
 
-def test_drain_listeners_refuses_new_connections_and_finishes_old_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_drain_listeners_refuses_new_connections_and_leaves_the_old_ones(tmp_path: Path, workers: str) -> None:
     with _upstream() as port:
         _write(tmp_path / "mesh.yaml", app(port))
-        with _proxy(tmp_path / "mesh.yaml") as served:
+        with _proxy(tmp_path / "mesh.yaml", "--role", "sidecar", "--workers", workers) as served:
             host, _, number = served.addresses["traffic"].rpartition(":")
-            assert _get(served.addresses["admin"], "/drain_listeners?graceful", method="POST") == (200, "OK\n")
-            assert _get(served.addresses["admin"], "/ready")[0] == 503
-            with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
-                pass
+            with socket.create_connection((host, int(number)), timeout=10) as client:
+                assert b"connection: close" not in _ask_over(client)
+                assert _get(served.addresses["admin"], "/drain_listeners", method="POST") == (200, "OK\n")
+                with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
+                    pass
+                assert b"connection: close" not in _ask_over(client)
+            assert _get(served.addresses["admin"], "/ready") == (200, "LIVE\n")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_graceful_drain_lets_clients_go_with_their_next_response_and_then_closes(
+    tmp_path: Path, workers: str
+) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port))
+        flags = ("--role", "sidecar", "--workers", workers, "--drain-timeout", "1s")
+        with _proxy(tmp_path / "mesh.yaml", *flags) as served:
+            host, _, number = served.addresses["traffic"].rpartition(":")
+            with socket.create_connection((host, int(number)), timeout=10) as client:
+                assert b"connection: close" not in _ask_over(client)
+                assert _get(served.addresses["admin"], "/drain_listeners?graceful", method="POST") == (200, "OK\n")
+                assert b"connection: close" in _ask_over(client)
+                assert client.recv(1) == b""
+            assert _get(served.addresses["traffic"])[0] == 200
+
+            def refuses() -> bool:
+                with socket.socket() as probe:
+                    return probe.connect_ex((host, int(number))) != 0
+
+            eventually_blocking(refuses)
+
+
+def _ask_over(client: socket.socket) -> bytes:
+    client.sendall(b"GET / HTTP/1.1\r\nhost: app.test\r\n\r\n")
+    reply = b""
+    while not reply.endswith(b"hello"):
+        reply += client.recv(4096)
+    return reply
 
 
 def test_sigterm_lets_a_request_in_flight_finish_and_then_ends(tmp_path: Path) -> None:

@@ -4,19 +4,25 @@ import argparse
 import logging
 import os
 import sys
+from contextlib import AsyncExitStack
 from typing import Final
+
+from aiohttp import web
 
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
 from controller.controllers import Controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
+from controller.instance import instance_selectors
+from controller.manager import Manager
 from controller.rollout.rules import ArgoVersion, Rules
-from controller.server import MetricsServer
+from meshsim.api.validate.fields import label_value_errors
 from meshsim.client.http import HttpApi
 from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
+from meshsim.telemetry.pages import Address, metrics_routes, serve_pages
 
 _log: Final = logging.getLogger(__name__)
 
@@ -33,6 +39,14 @@ def main() -> int:
         choices=list(ArgoVersion),
         default=ArgoVersion.V1_10,
         help="whose rules for traffic to follow (default %(default)s)",
+    )
+    parser.add_argument(
+        "--instance-id",
+        type=_label_value,
+        default="",
+        metavar="ID",
+        help="handle only what has this in the label argo-rollouts.argoproj.io/controller-instance-id "
+        "(default: only what lacks the label)",
     )
     parser.add_argument("--no-hazard-warnings", action="store_true", help="emit no MeshsimHazard events")
     parser.add_argument(
@@ -54,6 +68,13 @@ def main() -> int:
     return run_plane(serve, flags)
 
 
+def _label_value(text: str) -> str:
+    problems = label_value_errors(text)
+    if problems:
+        raise argparse.ArgumentTypeError(f'"{text}" is no label value: {problems[0]}')
+    return text
+
+
 async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
     """Wire the controllers together and run them until the plane stops."""
 
@@ -72,10 +93,13 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         tasks.start(recorder.run(), "event recorder")
         rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
         providers = Providers(api, plane.clock, outbound, flags.prometheus, os.environ)
-        controllers = Controllers(api, plane.clock, recorder, rules, providers, give_up)
-        async with MetricsServer(controllers.samples) as server:
-            address = await server.listen(flags.host, flags.port)
-            async with controllers.manager:
+        manager = Manager(api, plane.clock, give_up, instance_selectors(flags.instance_id))
+        controllers = Controllers(manager, api, plane.clock, recorder, rules, providers)
+        pages = web.Application()
+        pages.add_routes(metrics_routes(controllers.samples))
+        async with AsyncExitStack() as stack:
+            address = await serve_pages(stack, pages, Address(flags.host, flags.port))
+            async with manager:
                 plane.ready({"metrics": address})
                 await plane.stopping.wait()
 

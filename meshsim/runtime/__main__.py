@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICA_SET, SERVICE
@@ -19,9 +19,10 @@ from meshsim.runtime.endpoints import Caches, EndpointsController
 from meshsim.runtime.events import PodEvents
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.listening import has_aliases
+from meshsim.runtime.pages import NodePages
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
-from meshsim.runtime.server import NodeServer
+from meshsim.telemetry.pages import Address, serve_pages
 
 _log: Final = logging.getLogger(__name__)
 
@@ -62,27 +63,29 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
 
     runtimes = Runtimes(plane.clock, flags.seed)
     async with (
-        NodeServer(lags, plane.clock) as server,
+        AsyncExitStack() as stack,
         aclosing(runtimes),
         HttpApi(flags.api, user_agent="meshsim-node") as api,
         TaskOwner(give_up) as tasks,
     ):
-        host, port = await server.listen(flags.host, flags.port)
+        pages = NodePages(lags, plane.clock)
+        address = await serve_pages(stack, pages.app, Address(flags.host, flags.port))
+        own_port = int(address.rpartition(":")[2])
         caches = Caches(*(Informer(api, kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, ENDPOINTS)))
         events = PodEvents(api, plane.clock, flags.name)
         node = Node(
-            flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, events, port, has_aliases(), drain_s
+            flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, events, own_port, has_aliases(), drain_s
         )
         kubelet = Kubelet(node, caches.pods)
         controller = EndpointsController(api, caches, plane.clock, lags)
         replica_sets = Informer(api, REPLICA_SET)
-        server.show(kubelet, replica_sets)
+        pages.show(kubelet, replica_sets)
         for informer in (*caches.all(), replica_sets):
             tasks.start(informer.run(), f"informer {informer.kind}")
         tasks.start(events.run(), "pod events")
         tasks.start(kubelet.run(), "kubelet")
         tasks.start(controller.run(), "endpoints controller")
-        plane.ready({"node": f"{host}:{port}"})
+        plane.ready({"node": address})
         await plane.stopping.wait()
 
 

@@ -182,7 +182,6 @@ def _sandbox(node: Node, pod: Pod, ip: str) -> Sandbox:
     before = ports_of(pod.metadata.annotations)
     ports = (port.container_port for container in pod.spec.containers for port in container.ports)
     listening = {
-        port: listening_port(address, before.get(port, port if is_alone else 0))
-        for port in dict.fromkeys(ports)
+        port: listening_port(address, before.get(port, port if is_alone else 0)) for port in dict.fromkeys(ports)
     }
     return Sandbox(address, {port: number for port, number in listening.items() if port != number})

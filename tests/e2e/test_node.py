@@ -236,7 +236,7 @@ async def test_lag_is_set_on_a_live_node_but_not_by_a_web_page(tmp_path: Path) -
     [
         (
             ("--lag", "wire=3s"),
-            'Error: "wire" is no hop that can lag: choose from endpoints, selector, readiness\n',
+            'Error: "wire" is no hop that can lag here: choose from vs, dr, endpoints, selector, readiness\n',
         ),
         (("--drain", "soon"), 'Error: --drain: "soon" is not a duration: write 90s, 1m30s or 500ms\n'),
     ],

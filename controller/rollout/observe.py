@@ -100,19 +100,18 @@ def _step_hash(raw: Object, rollout: Rollout) -> str:
 
 def _with_workload(seen: Seen, rollout: Rollout) -> tuple[Rollout, Object | None, str]:
     """The rollout with the template and selector of its workload; or why they couldn't be taken."""
-    reference, kind, path = rollout.spec.workload_ref, workload_kind(rollout), "spec.workloadRef"
+    reference, kind, namespace = rollout.spec.workload_ref, workload_kind(rollout), rollout.metadata.namespace
     if reference is None:
         return rollout, None, ""
-    if rollout.spec.template:
-        return rollout, None, f"{path}: Internal error: template must be empty for workload reference rollout"
+    own = rollout.spec.template.get("metadata") or {}
+    if own.get("labels") or own.get("annotations"):
+        return rollout, None, "template must be empty for workload reference rollout"
     if kind is None:
         group = reference.api_version.rpartition("/")[0]
-        problem = f"workload of type {group}/{reference.kind} is not supported"
-        return rollout, None, f"{path}: Internal error: {problem}"
-    workload = seen.get(kind, Key(rollout.metadata.namespace, reference.name))
+        return rollout, None, f"workload of type {group}/{reference.kind} is not supported"
+    workload = seen.get(kind, Key(namespace, reference.name))
     if workload is None:
-        missing = f'{kind.resource} "{reference.name}" not found'
-        return rollout, None, f'{path}.name: Invalid value: "{reference.name}": {missing}'
+        return rollout, None, f'{kind.resource} "{namespace}/{reference.name}" not found'
     selector = rollout.spec.selector
     if selector is None:
         selector = decode(LabelSelector, (workload.get("spec") or {}).get("selector") or {})

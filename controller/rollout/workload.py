@@ -46,7 +46,7 @@ def follow_progress(draft: Draft, version: Version, replicas: int) -> None:
     if status.phase == "Healthy":
         _scale(draft, 0)
     elif status.ready_replicas > 0 or version.replicas > replicas:
-        _scale(draft, draft.replicas - status.ready_replicas)
+        _scale(draft, max(0, draft.replicas - status.ready_replicas))
 
 
 def follow_promotion(draft: Draft) -> None:

@@ -214,8 +214,42 @@ async def test_a_missing_workload_is_an_invalid_spec_that_is_looked_at_again() -
 
     status = world.rollout.status
     assert status.phase == "Degraded"
-    assert 'deployments.apps "absent" not found' in status.message
+    assert status.message == 'InvalidSpec: The Rollout "demo" is invalid: deployments.apps "default/absent" not found'
     assert world.wake_at == world.clock.now() + 20
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        (
+            {"template": {"metadata": {"labels": {"app": "demo"}}}},
+            "template must be empty for workload reference rollout",
+        ),
+        (
+            {"workloadRef": {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "demo"}},
+            "workload of type apps/DaemonSet is not supported",
+        ),
+    ],
+)
+async def test_a_workload_that_cannot_be_taken_is_an_invalid_spec(spec: Object, fault: str) -> None:
+    deployment, rollout = _of_a_deployment("never")
+    rollout["spec"].update(spec)
+    world = RolloutWorld()
+    await world.apply([deployment, rollout])
+    await world.reconcile()
+
+    assert world.rollout.status.message == f'InvalidSpec: The Rollout "demo" is invalid: {fault}'
+
+
+async def test_a_deployment_that_gives_way_is_never_asked_for_fewer_than_no_pods() -> None:
+    world = await living(_of_a_deployment("progressively"))
+    await world.api.patch(DEPLOYMENT, world.key, {"spec": {"replicas": 1}})
+    await world.patch_status({"phase": "Progressing", "readyReplicas": 5})
+    await world.patch_spec({"replicas": 3})
+
+    assert [await world.reconcile() for _ in range(4)] == [""] * 4
+    deployment = world.api.store.get(DEPLOYMENT, world.key) or {}
+    assert deployment["spec"]["replicas"] == 0
 
 
 async def test_what_is_not_emulated_is_refused_by_name() -> None:

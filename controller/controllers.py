@@ -29,7 +29,6 @@ from meshsim.api.kinds import (
 )
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
-from meshsim.kit.tasks import OnFailure
 from meshsim.telemetry.exposition import Sample
 
 
@@ -38,14 +37,14 @@ class Controllers:
 
     def __init__(
         self,
+        manager: Manager,
         api: CountedApi,
         clock: Clock,
         recorder: EventRecorder,
         rules: Rules,
         providers: Providers,
-        on_failure: OnFailure | None = None,
     ) -> None:
-        self.manager = Manager(api, clock, on_failure)
+        self.manager = manager
         self._api = api
         cache = Cache(self.manager.informer)
         self._rollouts = cache.informers[ROLLOUT]

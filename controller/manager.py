@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Protocol, Self
 
 from controller.workqueue import Workqueue
@@ -134,20 +134,29 @@ class Manager:
     """The reconcilers of one process and the informers they share.
 
     `on_failure` is told of an informer or a worker that ended though it should not have: nobody takes its place.
+    `selectors` are, by kind, the labels of the objects that concern this process.
     """
 
-    def __init__(self, api: Api, clock: Clock, on_failure: OnFailure | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        on_failure: OnFailure | None = None,
+        selectors: Mapping[Kind, str] = MappingProxyType({}),
+    ) -> None:
         self.controllers: list[Controller] = []
         self._api = api
         self._clock = clock
-        self._informers: dict[tuple[Kind, str], Informer] = {}
+        self._selectors = selectors
+        self._informers: dict[Kind, Informer] = {}
         self._worker_counts: list[int] = []
         self._workers: list[asyncio.Task[None]] = []
         self._tasks = TaskOwner(on_failure or _report)
 
-    def informer(self, kind: Kind, *, selector: str = "") -> Informer:
-        """The cache of that kind, one for all who ask for the same. Ask before the manager starts."""
-        return self._informers.setdefault((kind, selector), Informer(self._api, kind, selector=selector))
+    def informer(self, kind: Kind) -> Informer:
+        """The cache of that kind, one for all who ask for it. Ask before the manager starts."""
+        selector = self._selectors.get(kind, "")
+        return self._informers.setdefault(kind, Informer(self._api, kind, selector=selector))
 
     def add(
         self, name: str, reconciler: Reconciler, watches: Mapping[Informer, ToKeys], *, workers: int = 4

@@ -7,6 +7,7 @@ import msgspec
 from controller.experiment.arguments import Version, experiment_value
 from controller.experiment.draft import Draft
 from controller.experiment.spec import AnalysisSpec
+from controller.instance import instance_labels
 from controller.rollout.actions import Create, Patch
 from meshsim.api.analysis import (
     COMPLETED_PHASES,
@@ -88,7 +89,7 @@ def _started(draft: Draft, analysis: AnalysisSpec, before: ExperimentAnalysisSta
             "metadata": {
                 "name": twin,
                 "namespace": metadata.namespace,
-                "labels": given.get("labels") or {},
+                "labels": instance_labels(metadata.labels) | (given.get("labels") or {}),
                 "annotations": given.get("annotations") or {},
                 "ownerReferences": [draft.owner()],
             },

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from controller.instance import instance_labels
 from controller.rollout.actions import Create, Delete, Patch
 from controller.rollout.analysis_spec import run_spec
 from controller.rollout.draft import (
@@ -228,7 +229,13 @@ def _start(draft: Draft, analysis: RolloutAnalysis, role: _Role, labels: dict[st
         return existing
     selector = draft.rollout.spec.selector
     metadata = analysis.analysis_run_metadata
-    own_labels = {HASH_LABEL: new.hash, _TYPE_LABEL: role.label, **(labels or {}), **metadata.labels}
+    own_labels = {
+        HASH_LABEL: new.hash,
+        _TYPE_LABEL: role.label,
+        **instance_labels(draft.rollout.metadata.labels),
+        **(labels or {}),
+        **metadata.labels,
+    }
     obj: Object = {
         "apiVersion": ANALYSIS_RUN.api_version,
         "kind": ANALYSIS_RUN.kind,

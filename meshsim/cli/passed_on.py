@@ -15,6 +15,7 @@ class PassedOn(NamedTuple):
 PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
     "controller": (
         PassedOn("--argo-version", "VERSION", "whose rules for traffic to follow: 1.1, 1.2 or 1.10"),
+        PassedOn("--instance-id", "ID", "handle only what has this in Argo's instance label"),
         PassedOn("--no-hazard-warnings", None, "emit no MeshsimHazard events"),
         PassedOn("--allow-metadata-addresses", None, "let analyses reach link-local and cloud metadata addresses"),
     ),

@@ -10,9 +10,21 @@ from controller.analysis.providers.registry import Providers
 from controller.controllers import Controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
+from controller.instance import INSTANCE_LABEL, instance_selectors
+from controller.manager import Manager
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import EVENT, POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE, kind_named
+from meshsim.api.kinds import (
+    ANALYSIS_RUN,
+    ANALYSIS_TEMPLATE,
+    EVENT,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    kind_named,
+)
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
 from meshsim.kit.tasks import TaskOwner
@@ -30,12 +42,13 @@ _DEMO = Key(NAMESPACE, "demo")
 class Cluster:
     """An API with controllers, and pods that are ready as soon as somebody says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, instance_id: str = "") -> None:
         self.api = InProcessApi()
         counted = CountedApi(self.api)
         self.recorder = EventRecorder(self.api, self.api.clock)
         providers = Providers(counted, self.api.clock, Outbound())
-        self.controllers = Controllers(counted, self.api.clock, self.recorder, Rules(), providers)
+        self.manager = Manager(counted, self.api.clock, selectors=instance_selectors(instance_id))
+        self.controllers = Controllers(self.manager, counted, self.api.clock, self.recorder, Rules(), providers)
 
     async def apply(self, objects: list[Object]) -> None:
         for obj in objects:
@@ -71,10 +84,10 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(objects: list[Object]) -> AsyncIterator[Cluster]:
-    running = Cluster()
+async def cluster(objects: list[Object], instance_id: str = "") -> AsyncIterator[Cluster]:
+    running = Cluster(instance_id)
     await running.apply(objects)
-    async with TaskOwner() as tasks, running.controllers.manager:
+    async with TaskOwner() as tasks, running.manager:
         tasks.start(running.recorder.run(), "event recorder")
         await eventually(running.is_healthy)
         yield running
@@ -179,3 +192,33 @@ async def test_a_rollout_that_is_made_anew_goes_on_with_the_pods_it_left_behind(
 
         await eventually(lambda: running.phase() == "Healthy")
         assert {obj["metadata"]["uid"] for obj in running.api.store.objects(POD)} == before
+
+
+def _belonging_to(instance_id: str, obj: Object) -> Object:
+    return obj | {"metadata": obj["metadata"] | {"labels": {INSTANCE_LABEL: instance_id}}}
+
+
+async def test_a_controller_with_an_instance_id_handles_what_has_its_label_and_passes_the_label_on() -> None:
+    template = {
+        "apiVersion": ANALYSIS_TEMPLATE.api_version,
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": "check"},
+        "spec": {"metrics": [{"name": "none", "provider": {"web": {"url": "http://127.0.0.1:1/"}}}]},
+    }
+    steps: list[Object] = [{"setWeight": 20}, {"analysis": {"templates": [{"templateName": "check"}]}}]
+    rollout, *others = routed_canary(steps)
+    objects = [_belonging_to("blue", rollout), *others, _belonging_to("blue", template)]
+    async with cluster(objects, "blue") as running:
+        await running.api.create(ROLLOUT, rollout | {"metadata": {"name": "theirs", "namespace": NAMESPACE}})
+        pods = {"spec": {"containers": [{"name": "demo", "image": "demo:v2"}]}}
+        await running.api.patch(ROLLOUT, _DEMO, {"spec": {"template": pods}})
+
+        async def analysed() -> bool:
+            await running.ready()
+            return bool(running.api.store.objects(ANALYSIS_RUN))
+
+        await eventually(analysed)
+        (run,) = running.api.store.objects(ANALYSIS_RUN)
+        assert run["metadata"]["labels"][INSTANCE_LABEL] == "blue"
+        theirs = running.api.store.get(ROLLOUT, Key(NAMESPACE, "theirs")) or {}
+        assert "status" not in theirs

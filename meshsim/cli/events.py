@@ -27,7 +27,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(flags: argparse.Namespace) -> int:
     events = ask(flags, partial(_listed, namespace=flags.namespace))
-    wanted = sorted((one for one in events if flags.about.lower() in ("", _about(one))), key=_last_seen)
+    wanted = sorted((one for one in events if flags.about.lower() in ("", _about(one))), key=last_seen)
     if flags.output:
         write_objects(sys.stdout, wanted, flags.output, one=False)
     elif not wanted:
@@ -45,7 +45,7 @@ def event_table(events: Iterable[Object], now: float) -> str:
     """Events as kubectl prints them."""
     rows = [("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")]
     for event in events:
-        seen = _last_seen(event)
+        seen = last_seen(event)
         age = human_duration(now - from_rfc3339(seen)) if seen else "<unknown>"
         message = str(event.get("message") or "").strip()
         rows.append((age, str(event.get("type") or ""), str(event.get("reason") or ""), _about(event), message))
@@ -57,7 +57,8 @@ def _about(event: Object) -> str:
     return f"{str(about.get('kind') or '').lower()}/{about.get('name') or ''}"
 
 
-def _last_seen(event: Object) -> str:
+def last_seen(event: Object) -> str:
+    """When it happened last, as the event says; empty when it doesn't."""
     stamps = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
     return next((str(stamp) for stamp in stamps if stamp), "")
 

@@ -46,8 +46,13 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="only those with these labels: app=shop")
     add_watch_flag(parser, default=False, about="show a rollout or experiment again whenever it changes")
     parser.add_argument("--steps", action="store_true", help="list a rollout's steps, too, and how long a pause lasts")
+    parser.add_argument(
+        "--analyses",
+        action="store_true",
+        help="show what its analyses asked, what they were told, and why that passed or failed",
+    )
     parser.add_argument("--no-color", action="store_true", help="without colours")
-    parser.add_argument("--timeout-seconds", type=int, default=0, metavar="N", help="stop watching after")
+    parser.add_argument("--timeout-seconds", type=int, default=0, metavar="N", help="stop watching after N seconds")
     add_output_flag(parser)
     add_common_flags(parser)
 
@@ -141,6 +146,7 @@ COMMAND: Final = Command(
 Show objects of the running API: one rollout or experiment as a tree, as Argo's plugin does, others as a table.
 
   meshsim get rollout my-app -w
+  meshsim get rollout my-app --analyses
   meshsim get pods
   meshsim get vs my-app -o yaml""",
 )

@@ -63,6 +63,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
         Verb("version", "meshsim.cli.version", "print the version", is_argo=True),
     ),
     "Objects": (
+        Verb("describe", "meshsim.cli.describe", "one object in full, with what happened to it"),
         Verb("apply", "meshsim.cli.apply", "make the API's objects what manifests say"),
         Verb("lint", "meshsim.cli.lint", "judge manifests as Istio, Argo and the API would"),
         Verb("events", "meshsim.cli.events", "what the controllers did"),

@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, TextIO
 
@@ -13,6 +14,7 @@ from meshsim.api.kinds import ROLLOUT, Kind
 from meshsim.api.meta import Key
 from meshsim.api.progress import Phase, observed_phase
 from meshsim.api.rollouts import Rollout
+from meshsim.cli.argo.analyses import render_analyses
 from meshsim.cli.argo.following import follow, look
 from meshsim.cli.argo.paint import Paint
 from meshsim.cli.argo.steps import render_steps
@@ -33,11 +35,20 @@ _DONE_PHASES: Final = ("Healthy", "Degraded")
 Render = Callable[[Object, Objects], str]
 
 
+@dataclass(frozen=True, slots=True)
+class More:
+    """What is shown besides the plugin's own output."""
+
+    steps: bool = False
+    analyses: bool = False
+
+
 def show_one(flags: argparse.Namespace, kind: Kind) -> int:
     """`get rollout NAME` or `get experiment NAME`, once or until interrupted (`-w`)."""
     key = Key(flags.namespace, flags.name)
     paint = Paint(coloured=is_terminal(sys.stdout) and not flags.no_color)
-    render = partial(_rendered, kind, clock_of_api(flags.kubeconfig), paint, flags.steps)
+    more = More(steps=flags.steps, analyses=flags.analyses)
+    render = partial(rendered, kind, clock_of_api(flags.kubeconfig), paint, more)
     if flags.watch:
         ask(flags, partial(_watch_one, kind=kind, key=key, render=render, timeout_s=flags.timeout_seconds or None))
     else:
@@ -50,11 +61,17 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
-def _rendered(kind: Kind, clock: Clock, paint: Paint, with_steps: bool, obj: Object, objects: Objects) -> str:
+def rendered(kind: Kind, clock: Clock, paint: Paint, more: More, obj: Object, objects: Objects) -> str:
+    """A rollout or an experiment as a tree, and what else is wanted below it."""
+    now = clock.now()
     if kind is ROLLOUT:
-        view, now = rollout_view(obj, objects), clock.now()
-        return render_rollout(view, now, paint) + (render_steps(view.rollout, now, paint) if with_steps else "")
-    return render_experiment(experiment_view(obj, objects), clock.now(), paint)
+        rollout = rollout_view(obj, objects)
+        text = render_rollout(rollout, now, paint)
+        text += render_steps(rollout.rollout, now, paint) if more.steps else ""
+        return text + (render_analyses(rollout.all_runs, now, paint) if more.analyses else "")
+    experiment = experiment_view(obj, objects)
+    text = render_experiment(experiment, now, paint)
+    return text + (render_analyses(experiment.all_runs, now, paint) if more.analyses else "")
 
 
 async def _watch_one(api: Api, kind: Kind, key: Key, render: Render, timeout_s: float | None) -> None:

@@ -74,6 +74,7 @@ class RunView:
     phase: str
     counts: Mapping[str, int]
     jobs: tuple[JobView, ...]
+    run: AnalysisRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ class ExperimentView:
     message: str
     replica_sets: tuple[ReplicaSetView, ...]
     runs: tuple[RunView, ...]
+
+    @property
+    def all_runs(self) -> tuple[AnalysisRun, ...]:
+        """Its analysis runs."""
+        return tuple(view.run for view in self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,12 @@ class RolloutView:
     def step(self) -> str:
         """`1/8`, empty without steps."""
         return step_of(self.rollout)
+
+    @property
+    def all_runs(self) -> tuple[AnalysisRun, ...]:
+        """Its analysis runs and those of its experiments, the newest revision first."""
+        views = [*self.runs, *(run for experiment in self.experiments for run in experiment.runs)]
+        return tuple(view.run for view in sorted(views, key=lambda view: -view.revision))
 
     @property
     def actual_weight(self) -> int:
@@ -280,6 +292,7 @@ def _run_view(run: AnalysisRun) -> RunView:
             for one in measurements
             if _JOB_NAME in one.metadata
         ),
+        run=run,
     )
 
 

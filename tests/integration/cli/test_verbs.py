@@ -210,6 +210,20 @@ def test_get_rollout_shows_its_progress_and_its_tree(cli: Cli) -> None:
     assert "⟳ shop  Rollout  ◌ Progressing" in shown
 
 
+def test_describe_shows_a_rollout_with_its_steps_analyses_and_events(cli: Cli) -> None:
+    plain = cli("get", "rollout", "shop")
+    described = cli("describe", "ro", "shop")
+    assert described.startswith(plain.partition("\nNAME ")[0])
+    assert "\nSteps:\n" in described
+    assert described.endswith("\nAnalyses:\n  none\n\nEvents: none\n")
+    assert cli("get", "rollout", "shop", "--analyses").endswith("\nAnalyses:\n  none\n")
+
+
+def test_describe_of_what_is_not_there_fails_in_one_sentence(cli: Cli) -> None:
+    cli("describe", "analysisrun", "nope", code=1)
+    assert cli.err == 'Error: analysisruns.argoproj.io "nope" not found\n'
+
+
 def test_get_of_what_is_not_there_fails_as_the_plugin_does(cli: Cli) -> None:
     cli("get", "rollout", "nope", code=1)
     assert cli.err == 'Error: rollouts.argoproj.io "nope" not found\n'

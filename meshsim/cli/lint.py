@@ -122,11 +122,16 @@ def lint_files(paths: Sequence[str], stdin: TextIO, *, is_whole_mesh: bool = Fal
     nameless = [
         place.line(subject, "", "a manifest names its apiVersion and kind", "error")
         for place, subject in zip(places, subjects, strict=True)
-        if not subject.kind
+        if not _is_named(subject)
     ]
-    others = Counter(subject.kind for subject in subjects if subject.kind and not subject.is_in_scope)
+    others = Counter(subject.kind for subject in subjects if _is_named(subject) and not subject.is_in_scope)
     judged = sum(subject.is_in_scope for subject in subjects)
     return Report([*unreadable, *nameless, *found], files, judged, others)
+
+
+def _is_named(subject: Subject) -> bool:
+    """It says what it is; without that the API would not take it."""
+    return bool(subject.kind and subject.object.get("apiVersion"))
 
 
 def _severity(is_warning: bool) -> str:

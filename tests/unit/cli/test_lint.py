@@ -131,11 +131,16 @@ def test_binary_files_are_no_manifests(tmp_path: Path) -> None:
     assert _lines(file) == [":2:1: error: not text in UTF-8"]
 
 
-def test_an_object_without_a_kind_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [("a: 1\n", ""), ("apiVersion: v1\n", ""), ("kind: Rollout\nmetadata: {name: web}\n", "Rollout/web: ")],
+)
+def test_an_object_without_a_kind_or_an_api_version_is_an_error(text: str, about: str, tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
-    file.write_text("a: 1\n")
+    file.write_text(text)
 
-    assert _lines(file) == [":1:1: error: a manifest names its apiVersion and kind"]
+    assert _lines(file) == [f":1:1: error: {about}a manifest names its apiVersion and kind"]
+    assert not lint_files([str(file)], io.StringIO()).not_judged
 
 
 def test_the_items_of_a_list_are_judged_where_they_stand(tmp_path: Path) -> None:

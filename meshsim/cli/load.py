@@ -69,10 +69,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _rate(text: str) -> float:
-    number = float(text)
-    if not 0 < number < _MAX_RPS:
-        raise argparse.ArgumentTypeError(f"a rate between 0 and {_MAX_RPS}, please")
-    return number
+    with suppress(ValueError):
+        number = float(text)
+        if 0 < number < _MAX_RPS:
+            return number
+    raise argparse.ArgumentTypeError(f'"{text}" is not a rate: requests a second, above 0 and below {_MAX_RPS}')
 
 
 def _some_time(text: str) -> float:

@@ -138,3 +138,9 @@ async def test_a_wrong_flag_is_one_sentence_and_exit_code_2(arguments: tuple[str
     assert ended.code == 2
     assert ended.err.startswith("Error: ")
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("rate", ["-4", "many", "nan"])
+async def test_a_rate_that_is_none_is_named_with_what_one_is(rate: str) -> None:
+    ended = await _load(f"--rps={rate}")
+    assert ended.err.startswith(f'Error: argument --rps: "{rate}" is not a rate: requests a second')

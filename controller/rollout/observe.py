@@ -9,6 +9,7 @@ from controller.rollout.adoption import orphans_of
 from controller.rollout.ephemeral import is_configured
 from controller.rollout.hashing import pod_template_hash, step_hash
 from controller.rollout.observed import Observed
+from controller.rollout.readable import readable_template
 from controller.rollout.references import controller_uid, service_names
 from controller.rollout.restart import needs_restart
 from controller.rollout.versions import oldest_first, version_of
@@ -52,7 +53,7 @@ def observe(seen: Seen, key: Key, now: float) -> Observed | None:
     raw = seen.get(ROLLOUT, key)
     if raw is None:
         return None
-    rollout = decode(Rollout, raw)
+    rollout = _as_read(decode(Rollout, raw))
     rollout, workload, unresolved = _with_workload(seen, rollout)
     pod_hash = pod_template_hash(rollout.spec.template, rollout.status.collision_count)
     uid, namespace = rollout.metadata.uid, key.namespace
@@ -96,6 +97,13 @@ def _step_hash(raw: Object, rollout: Rollout) -> str:
         return ""
     # From the wire: Go's order and omissions are those of its own types.
     return step_hash(raw["spec"]["strategy"]["canary"].get("steps"))
+
+
+def _as_read(rollout: Rollout) -> Rollout:
+    template = readable_template(rollout.spec.template)
+    if template is rollout.spec.template:
+        return rollout
+    return msgspec.structs.replace(rollout, spec=msgspec.structs.replace(rollout.spec, template=template))
 
 
 def _with_workload(seen: Seen, rollout: Rollout) -> tuple[Rollout, Object | None, str]:

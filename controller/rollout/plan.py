@@ -84,8 +84,7 @@ def _reconcile(draft: Draft) -> None:
     if draft.new is None:
         create_new(draft)
         return
-    if draft.rollout.spec.replicas is None:
-        draft.actions.append(Patch(ROLLOUT, draft.rollout.metadata.key, {"spec": {"replicas": 1}}))
+    if _completes_spec(draft):
         draft.keep_status()
         return
     if draft.is_fully_promoted and draft.is_aborted:
@@ -99,6 +98,18 @@ def _reconcile(draft: Draft) -> None:
         reconcile_blue_green(draft)
     else:
         reconcile_canary(draft)
+
+
+def _completes_spec(draft: Draft) -> bool:
+    """Write into the spec what Argo writes there: a size, and a template that anybody can read."""
+    rollout, asked = draft.rollout, draft.observed.raw["spec"]
+    spec: Object = {"replicas": 1} if rollout.spec.replicas is None else {}
+    if rollout.spec.workload_ref is None:
+        template = merge_patch(asked.get("template") or {}, rollout.spec.template)
+        spec |= {"template": template} if template else {}
+    if spec:
+        draft.actions.append(Patch(ROLLOUT, rollout.metadata.key, {"spec": spec}))
+    return bool(spec)
 
 
 def _mark_invalid(draft: Draft, fault: str) -> None:

@@ -16,8 +16,8 @@ def canonical_quantity(text: str) -> str:
 
     Finer than a billionth is rounded up. A text that is no quantity is returned as it is.
     """
-    match = _QUANTITY.fullmatch(text)
-    if match is None or (match[3] is not None and match[3] not in _DECIMAL and match[3] not in _BINARY):
+    match = _parts(text)
+    if match is None:
         return text
     number, exponent, suffix = Fraction(Decimal(match[1])), match[2], match[3] or ""
     if exponent:
@@ -29,6 +29,19 @@ def canonical_quantity(text: str) -> str:
     if suffix in _BINARY and abs(number) >= 1024:
         return _binary(_away_from_zero(number))
     return _decimal(Fraction(_away_from_zero(number * _NANO), _NANO), as_exponent=bool(exponent))
+
+
+def is_quantity(value: object) -> bool:
+    """Whether Kubernetes reads the value, a text, a number or null, as an amount."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+        return False
+    return value is None or _parts(str(value)) is not None
+
+
+def _parts(text: str) -> re.Match[str] | None:
+    match = _QUANTITY.fullmatch(text)
+    is_known = match is not None and (match[3] is None or match[3] in _DECIMAL or match[3] in _BINARY)
+    return match if is_known else None
 
 
 def _away_from_zero(number: Fraction) -> int:

@@ -257,3 +257,14 @@ async def test_undoing_goes_back_to_the_version_itself_though_its_template_was_c
     assert len(list(world.api.store.objects(REPLICA_SET))) == 2
     assert (world.rollout.status.phase, world.sizes()) == ("Healthy", {"demo:v1": 10})
     assert world.rollout.metadata.annotations[REVISION_ANNOTATION] == "3"
+
+
+async def test_a_quantity_that_is_none_is_done_without_and_taken_out_of_the_rollout() -> None:
+    rollout = routed_canary(_STEPS)
+    resources = {"requests": {"memory": "invalid"}}
+    rollout[0]["spec"]["template"]["spec"]["containers"][0]["resources"] = resources
+    world = await deployed(rollout)
+
+    assert world.rollout.status.phase == "Healthy"
+    specs = [obj["spec"]["template"]["spec"] for obj in (world.raw, *world.api.store.objects(REPLICA_SET))]
+    assert [spec["containers"][0]["resources"] for spec in specs] == [{}, {}]

@@ -58,6 +58,14 @@ class EnvVar(Wire, frozen=True):
     value_from: Object | None = None
 
 
+class EnvFrom(Wire, frozen=True):
+    """Variables for all keys of a ConfigMap or a Secret; the references stay as written."""
+
+    prefix: str = ""
+    config_map_ref: Object | None = None
+    secret_ref: Object | None = None
+
+
 class Container(Wire, frozen=True):
     """One container of a pod."""
 
@@ -67,6 +75,7 @@ class Container(Wire, frozen=True):
     args: tuple[str, ...] = ()
     working_dir: str = ""
     env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None

@@ -61,11 +61,10 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         _log.error("%s failed", task, exc_info=failure)
         plane.stopping.set()
 
-    runtimes = Runtimes(plane.clock, flags.seed)
     async with (
         AsyncExitStack() as stack,
-        aclosing(runtimes),
         HttpApi(flags.api, user_agent="meshsim-node") as api,
+        aclosing(Runtimes(plane.clock, flags.seed, api)) as runtimes,
         TaskOwner(give_up) as tasks,
     ):
         pages = NodePages(lags, plane.clock)

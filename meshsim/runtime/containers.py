@@ -8,6 +8,8 @@ from typing import Final
 from meshsim.api.core import Container
 from meshsim.kit.quantities import QuantityError, parse_quantity
 
+NODE_ROOM: Final = {"cpu": "64", "memory": "256Gi"}
+"""What the node says that it has."""
 KILLED: Final = 137
 """The exit code of a program that was killed: 128 + SIGKILL."""
 

@@ -15,6 +15,7 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.runtime.addresses import pod_ip
 from meshsim.runtime.container_worker import ContainerWorker
+from meshsim.runtime.containers import NODE_ROOM
 from meshsim.runtime.pod_worker import Node, PodWorker
 from meshsim.runtime.tasks import log_failure
 
@@ -117,7 +118,7 @@ class Kubelet:
 
 def node_object(name: str, port: int, now: str) -> Object:
     """The Node as `kubectl get nodes` shows it: ready, with room for every pod. Logs are asked for at its port."""
-    room = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
+    room = {**NODE_ROOM, "pods": "1000"}
     return {
         "apiVersion": NODE.api_version,
         "kind": NODE.kind,

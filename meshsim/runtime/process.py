@@ -17,7 +17,7 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime import warden
 from meshsim.runtime.containers import Exit, Sandbox, Usage, memory_limit
-from meshsim.runtime.environment import arguments_of, environment_of
+from meshsim.runtime.environment import Sources, arguments_of, environment_of
 from meshsim.runtime.log import ContainerLog
 from meshsim.runtime.usage import usages
 
@@ -37,9 +37,11 @@ class ProcessRuntime:
         self._tasks = TaskOwner()
         self._measuring: asyncio.Task[None] | None = None
 
-    async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> "ProcessContainer":
+    async def start(
+        self, pod: Pod, container: Container, sandbox: Sandbox, sources: Sources | None = None
+    ) -> "ProcessContainer":
         """Start one; a program that cannot start is one that has ended. Raises StartRefusedError."""
-        environment = environment_of(pod, container, sandbox, self._inherited)
+        environment = environment_of(pod, container, sandbox, self._inherited, sources)
         started = ProcessContainer(container, environment, self._clock)
         await self._warden.start()
         await started.begin(arguments_of(container, environment), self._warden)

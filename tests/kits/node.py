@@ -40,7 +40,7 @@ async def running_node(
     """Run a node until the block ends."""
     pods, services = Informer(api, POD), Informer(api, SERVICE)
     slices, endpoints = Informer(api, ENDPOINT_SLICE), Informer(api, ENDPOINTS)
-    runtimes = Runtimes(clock, seed=1)
+    runtimes = Runtimes(clock, seed=1, api=api)
     lags = Lags()
     events = PodEvents(api, clock, "node")
     node = Node("node", api, clock, runtimes, pods.learn, lags, events, has_aliases=has_aliases, drain_s=drain_s)

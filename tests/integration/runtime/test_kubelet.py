@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import NODE, POD
+from meshsim.api.kinds import CONFIG_MAP, NODE, POD
 from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
@@ -18,6 +18,7 @@ from meshsim.kit.timestamps import from_rfc3339
 from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.simulated import SimulatedContainer
 from tests.kits.eventually import eventually
+from tests.kits.manifests import config_map
 from tests.kits.node import RunningNode, new_api, running_node
 from tests.kits.pods import READINESS, conditions_of, pod_named, pod_object, pod_with, port_of, ready_pod, url_of
 
@@ -193,6 +194,24 @@ async def test_a_pod_whose_annotations_make_no_sense_says_so_and_starts_once_the
     await eventually(complains, ignoring=(KeyError,))
     await annotate(node, "a", "latency-p50", "1ms")
     await eventually(lambda: ready_pod(node.api, "a"))
+
+
+async def test_a_pod_starts_once_the_config_map_is_there_that_its_environment_comes_from(node: RunningNode) -> None:
+    obj = pod_object("web-1")
+    obj["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "settings"}}]
+    await node.api.create(POD, obj)
+    await eventually(lambda: node.kubelet.workers)
+    await node.clock.advance(1.0)
+
+    async def complains() -> bool:
+        (status,) = (await pod_named(node.api, "web-1"))["status"]["containerStatuses"]
+        refusal = {"reason": "CreateContainerConfigError", "message": 'configmap "settings" not found'}
+        return bool(status["state"]["waiting"] == refusal)
+
+    await eventually(complains, ignoring=(KeyError,))
+    await node.api.create(CONFIG_MAP, config_map(data={"MODE": "fast"}))
+    await node.clock.advance(11.0)
+    assert await eventually(lambda: ready_pod(node.api, "web-1"))
 
 
 async def test_a_deleted_pod_serves_on_for_a_moment_then_finishes_and_goes() -> None:

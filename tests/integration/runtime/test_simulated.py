@@ -281,7 +281,7 @@ async def test_a_pod_that_is_killed_breaks_off(pod: SimulatedContainer, connect:
 async def test_requests_beyond_the_capacity_wait_in_line_and_those_beyond_the_queue_are_refused(
     pod: SimulatedContainer, connect: Connect
 ) -> None:
-    pod.behave(Behaviour(latency_p50_s=0.05, limits=Limits(concurrency=1, queue=1)))
+    pod.behave(Behaviour(latency_p50_s=0.3, limits=Limits(concurrency=1, queue=1)))
     async with connect() as first, connect() as second, connect() as third:
         for client, served in ((first, 1), (second, 2), (third, 3)):
             client.send(GET)

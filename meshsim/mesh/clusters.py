@@ -13,6 +13,7 @@ from meshsim.mesh.names import cluster_name
 from meshsim.mesh.outlier import OutlierPolicy, compile_outlier
 from meshsim.mesh.policy import HostPolicy, PolicyIndex, cluster_policy
 from meshsim.mesh.registry import Endpoint, MeshPort, MeshService, Registry
+from meshsim.mesh.steps import Steps
 
 DEFAULT_CONNECT_TIMEOUT_S: Final = 10.0
 
@@ -49,10 +50,11 @@ class ClusterDefaults:
 
 def compile_clusters(
     registry: Registry, policies: PolicyIndex, defaults: ClusterDefaults, kept: Kept
-) -> dict[str, ClusterPlan]:
+) -> Steps[dict[str, ClusterPlan]]:
     """Every cluster, by name."""
     plans: dict[str, ClusterPlan] = {}
     for service in registry.by_host.values():
+        yield
         policy = policies.of(service)
         plans |= kept.of("clusters", (service, policy), partial(_of_service, service, policy, defaults))
     return plans

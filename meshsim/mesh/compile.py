@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from meshsim.api.core import EndpointSlice, Pod, Service
@@ -9,11 +10,12 @@ from meshsim.api.meta import HasMeta, Key
 from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
 from meshsim.mesh.clusters import ClusterDefaults, ClusterPlan, compile_clusters
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig
-from meshsim.mesh.kept import Kept
+from meshsim.mesh.kept import Kept, Stage
 from meshsim.mesh.normalise import Normalise, base
 from meshsim.mesh.policy import PolicyIndex
 from meshsim.mesh.registry import Registry, service_entries_of, services_of
 from meshsim.mesh.route import EMPTY_TABLE, RouteTable
+from meshsim.mesh.steps import Steps, finished, in_steps
 from meshsim.mesh.tables import TableSource, compile_table
 from meshsim.mesh.virtualservices import ready
 
@@ -52,23 +54,58 @@ class Snapshot:
     normalise: Normalise = base
 
 
-def compile_snapshot(objects: MeshObjects, spec: ProxySpec, kept: Kept | None = None) -> Snapshot:
-    """The configuration that these objects make for that proxy.
+def compile_snapshot(objects: MeshObjects, spec: ProxySpec) -> Snapshot:
+    """The configuration that these objects make for that proxy."""
+    return finished(Compiler(spec).compile(objects))
 
-    `kept` is the same for every compilation for a proxy: what did not change since the last is not compiled again.
-    """
-    kept = kept or Kept()
-    kept.begin()
+
+class Compiler:
+    """Compiles for one proxy, again and again: what did not change since the last time is not compiled again."""
+
+    def __init__(self, spec: ProxySpec) -> None:
+        self._spec = spec
+        self._registry: Stage[Registry] = Stage()
+        self._policies: Stage[PolicyIndex] = Stage()
+        self._tables: Stage[tuple[RouteTable, ...]] = Stage()
+        self._clusters: Stage[dict[str, ClusterPlan]] = Stage()
+
+    def compile(self, objects: MeshObjects) -> Steps[Snapshot]:
+        """As `compile_snapshot` does, in steps of a fraction of a millisecond."""
+        spec = self._spec
+        registry = yield from self._registry.of(
+            (*objects.services, *objects.endpoint_slices, *objects.pods, *objects.service_entries, objects.resolved),
+            partial(_registry, objects),
+        )
+        yield
+        policies = yield from self._policies.of(objects.destination_rules, partial(_policies, objects, spec))
+        tables = yield from self._tables.of(
+            (*objects.virtual_services, *objects.gateways, registry, policies),
+            partial(_tables, objects, spec, registry, policies),
+        )
+        clusters = yield from self._clusters.of(
+            (registry, policies), partial(compile_clusters, registry, policies, spec.defaults)
+        )
+        return Snapshot(tables, clusters, spec.mesh.normalise)
+
+
+def _registry(objects: MeshObjects, kept: Kept) -> Steps[Registry]:
     pods = {Key(pod.metadata.namespace, pod.metadata.name): pod for pod in objects.pods}
-    registry = Registry(
-        [
-            *services_of(oldest_first(objects.services), objects.endpoint_slices, pods, kept),
-            *service_entries_of(oldest_first(objects.service_entries), objects.resolved),
-        ]
-    )
-    policies = PolicyIndex(oldest_first(objects.destination_rules), spec.proxy, kept)
+    yield
+    services = yield from in_steps(services_of(oldest_first(objects.services), objects.endpoint_slices, pods, kept))
+    return Registry([*services, *service_entries_of(oldest_first(objects.service_entries), objects.resolved)])
+
+
+def _policies(objects: MeshObjects, spec: ProxySpec, kept: Kept) -> Steps[PolicyIndex]:
+    rules = oldest_first(objects.destination_rules)
+    yield
+    return PolicyIndex(rules, spec.proxy, kept)
+
+
+def _tables(
+    objects: MeshObjects, spec: ProxySpec, registry: Registry, policies: PolicyIndex, kept: Kept
+) -> Steps[tuple[RouteTable, ...]]:
     source = TableSource(
-        virtual_services=tuple(ready(oldest_first(objects.virtual_services), kept)),
+        virtual_services=tuple((yield from ready(oldest_first(objects.virtual_services), kept))),
         gateways=tuple(oldest_first(objects.gateways)),
         registry=registry,
         policies=policies,
@@ -77,11 +114,10 @@ def compile_snapshot(objects: MeshObjects, spec: ProxySpec, kept: Kept | None = 
         timeout_s=spec.timeout_s,
         kept=kept,
     )
-    return Snapshot(
-        tables=tuple(compile_table(listener, source) for listener in spec.listeners),
-        clusters=compile_clusters(registry, policies, spec.defaults, kept),
-        normalise=spec.mesh.normalise,
-    )
+    tables: tuple[RouteTable, ...] = ()
+    for listener in spec.listeners:
+        tables += ((yield from compile_table(listener, source)),)
+    return tables
 
 
 M = TypeVar("M", bound=HasMeta)

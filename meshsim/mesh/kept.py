@@ -1,7 +1,10 @@
 """What the compilation before made: taken again where nothing that it was made of has changed."""
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from operator import is_
+from typing import Any, Generic, TypeVar
+
+from meshsim.mesh.steps import Steps
 
 R = TypeVar("R")
 
@@ -25,10 +28,31 @@ class Kept:
     def of(self, what: Hashable, parts: tuple[object, ...], make: Callable[[], R]) -> R:
         """The result for these parts. `what` tells results of the same parts from one another."""
         key = (what, *map(id, parts))
-        entry = self._now.get(key) or self._before.get(key)
+        entry = self._before.get(key) or self._now.get(key)
         if entry is None:
             # The parts stay with it: as long as it is here, their identities are nobody else's.
             entry = (parts, make())
         self._now[key] = entry
         result: R = entry[1]
         return result
+
+
+class Stage(Generic[R]):
+    """A part of a compilation, which is done again only when something that it is made of is another."""
+
+    __slots__ = ("_kept", "_parts", "_result")
+
+    def __init__(self) -> None:
+        self._kept = Kept()
+        self._parts: tuple[object, ...] | None = None
+        self._result: R | None = None
+
+    def of(self, parts: tuple[object, ...], make: Callable[[Kept], Steps[R]]) -> Steps[R]:
+        """The result for these parts, compared by identity; `make` finds there what it kept when it last ran."""
+        before = self._parts
+        if self._result is None or before is None or len(before) != len(parts) or not all(map(is_, before, parts)):
+            self._kept.begin()
+            self._parts = None
+            self._result = yield from make(self._kept)
+            self._parts = parts
+        return self._result

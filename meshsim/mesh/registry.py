@@ -132,12 +132,18 @@ def services_of(
         namespace = _namespace(service)
         own_slices = slices_of.get(Key(namespace, service.metadata.name), [])
         own_pods = [
-            pods.get(Key(endpoint.target_ref.namespace or namespace, endpoint.target_ref.name))
+            pods.get(key)
             for endpoint_slice in own_slices
-            for endpoint in endpoint_slice.endpoints
-            if endpoint.target_ref
+            for key in kept.of("pods", (endpoint_slice,), partial(_pods_of, endpoint_slice))
         ]
         yield kept.of("service", (service, *own_slices, *own_pods), partial(_service, service, own_slices, pods))
+
+
+def _pods_of(endpoint_slice: EndpointSlice) -> list[Key]:
+    """The pods behind a slice's endpoints."""
+    namespace = _namespace(endpoint_slice)
+    targets = [endpoint.target_ref for endpoint in endpoint_slice.endpoints if endpoint.target_ref]
+    return [Key(target.namespace or namespace, target.name) for target in targets]
 
 
 def _service(service: Service, slices: Iterable[EndpointSlice], pods: Mapping[Key, Pod]) -> MeshService:

@@ -22,6 +22,7 @@ from meshsim.mesh.reply import FixedReply
 from meshsim.mesh.retry import NO_RETRIES
 from meshsim.mesh.route import Route, RouteDestination, RouteTable, VirtualHost, host_of
 from meshsim.mesh.rules import RouteContext, catch_alls_last, compile_rules, default_route, tail_of
+from meshsim.mesh.steps import Steps
 from meshsim.mesh.virtualservices import destination_hosts, namespace_of
 
 _HTTP_SERVERS = frozenset(("HTTP", "HTTP2", "GRPC", "GRPC-WEB"))
@@ -64,29 +65,32 @@ class TableSource:
         return self.kept.of(where, tuple(parts), partial(compile_rules, vs, context))
 
 
-def compile_table(listener: ListenerSpec, source: TableSource) -> RouteTable:
+def compile_table(listener: ListenerSpec, source: TableSource) -> Steps[RouteTable]:
     """The table of a listener.
 
     One without a number serves every HTTP server of every gateway, lower ports first, and what no gateway admits
     as a sidecar does on the service's own port.
     """
     if listener.number is not None and listener.role is Role.SIDECAR:
-        return _table(Role.SIDECAR, listener.number, sidecar_hosts(source, listener.number), source)
+        return _table(Role.SIDECAR, listener.number, (yield from sidecar_hosts(source, listener.number)), source)
     servers = _servers(source, listener.number)
     if listener.role is Role.GATEWAY:
-        return _table(Role.GATEWAY, listener.number or _HTTP_PORT, gateway_hosts(source, servers), source)
-    hosts = {} if listener.role is Role.SIDECAR else gateway_hosts(source, servers)
+        return _table(Role.GATEWAY, listener.number or _HTTP_PORT, (yield from gateway_hosts(source, servers)), source)
+    hosts = {} if listener.role is Role.SIDECAR else (yield from gateway_hosts(source, servers))
     admitted = [] if listener.role is Role.SIDECAR else [_plain_host(h) for _, s in servers for h in s.hosts]
     if "*" in admitted:
         return _table(Role.GATEWAY, listener.number or _HTTP_PORT, hosts, source, admitted)
-    meshed = _every_sidecar(source) if listener.number is None else sidecar_hosts(source, listener.number)
-    for name, virtual_host in meshed.items():
-        if not any(host_matches(pattern, host_of(name.encode()).decode()) for pattern in admitted):
+    own = _every_sidecar(source) if listener.number is None else sidecar_hosts(source, listener.number)
+    endings = tuple(pattern.removeprefix("*") for pattern in admitted)
+    for name, virtual_host in (yield from own).items():
+        yield
+        host = host_of(name.encode()).decode()
+        if not (host.endswith(endings) and any(host_matches(pattern, host) for pattern in admitted)):
             hosts.setdefault(name, virtual_host)
     return _table(Role.SIDECAR, listener.number or _HTTP_PORT, hosts, source, admitted)
 
 
-def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]) -> dict[str, VirtualHost]:
+def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]) -> Steps[dict[str, VirtualHost]]:
     """The virtual hosts of gateway servers: routes of all VirtualServices of a host, catch-alls moved last."""
     routes: dict[str, list[tuple[Route, bool]]] = {}
     about: dict[str, tuple[int, bool]] = {}
@@ -103,6 +107,7 @@ def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]
         name = f"{gateway.metadata.namespace or DEFAULT_NAMESPACE}/{gateway.metadata.name}"
         context = source.context(Role.GATEWAY, port, name)
         for vs in source.virtual_services:
+            yield
             if name not in vs.spec.gateways or not is_visible(
                 vs.spec.export_to, namespace_of(vs), source.proxy.namespace
             ):
@@ -118,11 +123,12 @@ def gateway_hosts(source: TableSource, servers: Iterable[tuple[Gateway, Server]]
             for host in map(str.lower, server.hosts):
                 if admit(host, port, redirects=True):
                     routes.setdefault(host, [])
-    return {
-        host: VirtualHost(host, catch_alls_last(listed), Role.GATEWAY, *about[host])
-        for host, listed in routes.items()
-        if listed or about[host][1]
-    }
+    hosts: dict[str, VirtualHost] = {}
+    for host, listed in routes.items():
+        yield
+        if listed or about[host][1]:
+            hosts[host] = VirtualHost(host, catch_alls_last(listed), Role.GATEWAY, *about[host])
+    return hosts
 
 
 def _servers(source: TableSource, port: int | None) -> list[tuple[Gateway, Server]]:
@@ -158,7 +164,7 @@ def _plain_host(entry: str) -> str:
     return entry.rpartition("/")[2].lower()
 
 
-def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
+def sidecar_hosts(source: TableSource, port: int) -> Steps[dict[str, VirtualHost]]:
     """The virtual hosts of a sidecar's outbound listener.
 
     A VirtualService takes the services of its hosts that have the port; the oldest that has routes here takes them
@@ -175,6 +181,7 @@ def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
     hosts: dict[str, VirtualHost] = {}
     taken: set[str] = set()
     for vs in meshed:
+        yield
         routes = tuple(route for route, _ in source.rules(vs, context))
         own, others = _hosts_of(vs, services, governors)
         own = [service for service in own if _serves_http(service, port)]
@@ -188,6 +195,7 @@ def sidecar_hosts(source: TableSource, port: int) -> dict[str, VirtualHost]:
             for domain in _domains(service, source.proxy):
                 hosts.setdefault(domain, virtual_host)
     for service in services.values():
+        yield
         if service.host not in taken and _serves_http(service, port):
             parts = (service, source.policies.of(service))
             route = source.kept.of(("default", port), parts, partial(default_route, service, context))
@@ -225,7 +233,7 @@ def _hosts_of(
     return list(own.values()), others
 
 
-def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
+def _every_sidecar(source: TableSource) -> Steps[dict[str, VirtualHost]]:
     """Every outbound listener in one: a host without a port is on the first HTTP port of its service."""
     ports = {
         port.number: None
@@ -233,7 +241,9 @@ def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
         for port in service.ports
         if port.is_http
     }
-    by_port = {number: sidecar_hosts(source, number) for number in {**ports, _HTTP_PORT: None}}
+    by_port = {}
+    for number in {**ports, _HTTP_PORT: None}:
+        by_port[number] = yield from sidecar_hosts(source, number)
     first_port = {
         domain: next(port.number for port in service.ports if port.is_http)
         for service in source.registry.visible_to(source.proxy.namespace)
@@ -242,6 +252,7 @@ def _every_sidecar(source: TableSource) -> dict[str, VirtualHost]:
     }
     hosts: dict[str, VirtualHost] = {}
     for number, virtual_hosts in by_port.items():
+        yield
         for domain, virtual_host in virtual_hosts.items():
             if first_port.get(domain, _HTTP_PORT) == number:
                 hosts[domain] = virtual_host

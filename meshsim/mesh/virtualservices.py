@@ -16,6 +16,7 @@ from meshsim.api.networking import (
 )
 from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, qualified_gateway, qualified_host
+from meshsim.mesh.steps import Steps, in_steps
 
 
 def namespace_of(vs: VirtualService) -> str:
@@ -34,9 +35,9 @@ def destination_hosts(vs: VirtualService) -> tuple[str, ...]:
     return tuple(hosts)
 
 
-def ready(services: Iterable[VirtualService], kept: Kept) -> list[VirtualService]:
+def ready(services: Iterable[VirtualService], kept: Kept) -> Steps[list[VirtualService]]:
     """The VirtualServices with hosts of their own, every name qualified, every delegate merged in."""
-    qualified = [kept.of("qualified", (vs,), partial(_qualified, vs)) for vs in services]
+    qualified = yield from in_steps(kept.of("qualified", (vs,), partial(_qualified, vs)) for vs in services)
     delegates = {Key(namespace_of(vs), vs.metadata.name): vs for vs in qualified if not vs.spec.hosts}
     return [_with_delegates(vs, delegates) for vs in qualified if vs.spec.hosts]
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -11,14 +12,15 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.durations import DurationError
 from meshsim.kit.errors import InvalidManifestError
 from meshsim.kit.tasks import TaskOwner
-from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snapshot
-from meshsim.mesh.kept import Kept
+from meshsim.mesh.compile import Compiler, MeshObjects, ProxySpec, Snapshot
 from meshsim.mesh.registry import dns_names
+from meshsim.mesh.steps import Steps, finished
 
 STAYS: Final = "the configuration before this change stays in force"
 _QUIET_S: Final = 0.03
 _GATHER_AT_MOST_S: Final = 0.045
 _RESOLVE_EVERY_S: Final = 5.0
+_SLICE_S: Final = 0.001
 
 _TLS_MODES: Final = frozenset(("SIMPLE", "MUTUAL"))
 
@@ -33,17 +35,26 @@ def warn(sentence: str) -> None:
 class Publisher:
     """Turns the latest objects into the snapshot in force."""
 
-    def __init__(self, spec: ProxySpec, publish: Publish, tasks: TaskOwner) -> None:
-        self._spec = spec
+    def __init__(
+        self,
+        spec: ProxySpec,
+        publish: Publish,
+        tasks: TaskOwner,
+        to_stay: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`to_stay` surrounds the making of a snapshot, which stays for long."""
         self._publish = publish
         self._tasks = tasks
+        self._to_stay = to_stay
         self._objects: Callable[[], MeshObjects] = MeshObjects
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._publish_by_s = 0.0
         self._names: set[str] = set()
         self._told: set[str] = set()
-        self._kept = Kept()
+        self._compiler = Compiler(spec)
+        self._building: Steps[None] | None = None
+        self._is_behind = False
 
     def follow(self, objects: Callable[[], MeshObjects]) -> None:
         """Take the objects from there from now on. Raises InvalidManifestError when they cannot be compiled."""
@@ -69,27 +80,61 @@ class Publisher:
 
         What cannot be compiled is said, and the configuration before it stays in force.
         """
+        self._stop_waiting()
+        if self._building is None:
+            self._building = self._build()
+            self._go_on()
+        else:
+            # What is being compiled is from before this change.
+            self._is_behind = True
+
+    def _go_on(self) -> None:
+        """Compile for a moment; with much to compile, requests come in between."""
+        building, clock = self._building, LoopClock()
+        if building is None:
+            return
+        until = clock.monotonic() + _SLICE_S
         try:
-            self.publish()
+            while clock.monotonic() < until:
+                next(building)
+        except StopIteration:
+            self._building = None
         except InvalidManifestError as error:
+            self._building = None
             warn(f"{error} ({STAYS})")
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+            return
+        if self._is_behind:
+            self._is_behind = False
+            self.changed_together()
 
     def publish(self) -> None:
         """Compile and put in force, now. Raises InvalidManifestError."""
+        self._stop_waiting()
+        if self._building is not None:
+            self._building.close()
+            self._building, self._is_behind = None, False
+        finished(self._build())
+
+    def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _build(self) -> Steps[None]:
         objects = self._objects()
         names = dns_names(objects.service_entries)
         if names != self._names:
             self._names = names
             self._tasks.start(self._resolve(names), "resolve")
-        try:
-            snapshot = compile_snapshot(replace(objects, resolved=dict(self._resolved)), self._spec, self._kept)
-        except DurationError as error:
-            raise InvalidManifestError(str(error)) from None
-        self._say_what_is_not_emulated(snapshot)
-        self._publish(snapshot)
+        with self._to_stay():
+            try:
+                snapshot = yield from self._compiler.compile(replace(objects, resolved=self._resolved))
+            except DurationError as error:
+                raise InvalidManifestError(str(error)) from None
+            self._say_what_is_not_emulated(snapshot)
+            self._publish(snapshot)
 
     def _say_what_is_not_emulated(self, snapshot: Snapshot) -> None:
         asks = {plan.service.host: plan.tls_mode for plan in snapshot.clusters.values() if plan.tls_mode in _TLS_MODES}
@@ -106,12 +151,14 @@ class Publisher:
 
     async def _resolve(self, names: set[str]) -> None:
         loop = asyncio.get_running_loop()
-        before = dict(self._resolved)
+        found_now = dict(self._resolved)
         for name in sorted(names):
             try:
                 found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
             except OSError:
                 continue
-            self._resolved[name] = tuple(sorted({str(address[4][0]) for address in found}))
-        if self._resolved != before:
+            found_now[name] = tuple(sorted({str(address[4][0]) for address in found}))
+        if self._resolved != found_now:
+            # Another mapping, not a changed one: a snapshot is made of it.
+            self._resolved = found_now
             self.changed()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.client.http import HttpApi
+from meshsim.kit.heap import building_to_stay
 from meshsim.kit.lag import PROXY_HOPS, Lags
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
@@ -75,7 +76,7 @@ class ProxyServer:
                 writer = stack.enter_context(LogWriter())
                 line = json_line() if options.access_log == "json" else text_line()
                 engine.access_log = lambda context: writer.write(line(context))
-            publisher = Publisher(options.spec, engine.publish, tasks)
+            publisher = Publisher(options.spec, engine.publish, tasks, building_to_stay)
             configured = await self._follow(stack, tasks, publisher)
             servers = [await self._listen(engine, index) for index in range(len(options.listeners))]
             bound = [server.sockets[0].getsockname() for server in servers]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snapshot
-from meshsim.mesh.kept import Kept
+from meshsim.mesh.compile import Compiler, MeshObjects, ProxySpec, Snapshot, compile_snapshot
 from meshsim.mesh.request import Request
+from meshsim.mesh.steps import finished
 from tests.kits.mesh import objects
 
 pytestmark = pytest.mark.property
@@ -62,13 +62,14 @@ spec:
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(_KINDS)), st.integers(1, 3)), max_size=8))
 def test_a_compilation_is_the_same_whatever_was_compiled_before(edits: list[tuple[str, int]]) -> None:
-    kept, spec = Kept(), ProxySpec()
+    spec = ProxySpec()
+    compiler = Compiler(spec)
     parts = {kind: objects(text.format(1)) for kind, text in _KINDS.items()}
     gateway = objects(_GATEWAY)
     for kind, number in [("service", 1), *edits]:
         parts[kind] = objects(_KINDS[kind].format(number))
         now = _together(gateway, *parts.values())
-        assert _seen(compile_snapshot(now, spec, kept)) == _seen(compile_snapshot(now, spec))
+        assert _seen(finished(compiler.compile(now))) == _seen(compile_snapshot(now, spec))
 
 
 def _together(*parts: MeshObjects) -> MeshObjects:

@@ -134,18 +134,18 @@ def scale_new(draft: Draft) -> bool:
         return False
     replicas = new_version_replicas(draft.rollout, version, draft.versions, draft.status.canary.weights)
     if keeps_aborted_version(draft):
-        kept = _keep_aborted(draft, version)
+        kept = _keep_aborted(draft, version, replicas)
         if kept is None:
             return False
-        replicas = 0 if kept == 0 else replicas
+        replicas = kept
     hazards.gone_at_once(draft, version, canary_scale_in_use(draft.rollout), replicas)
     scaled = scale(draft, version, replicas)
     follow_progress(draft, version, replicas)
     return scaled
 
 
-def _keep_aborted(draft: Draft, version: Version) -> int | None:
-    """None: leave it alone; 0: its time has come; anything else: as without a deadline."""
+def _keep_aborted(draft: Draft, version: Version, otherwise: int) -> int | None:
+    """The pods of an aborted version now, `otherwise` those it has without a deadline; None to leave it alone."""
     if not version.has_scale_down_deadline:
         scale(draft, version, version.replicas)
         stable = draft.stable
@@ -154,7 +154,7 @@ def _keep_aborted(draft: Draft, version: Version) -> int | None:
         return None
     deadline = version.scale_down_at
     if deadline is None:
-        return version.replicas
+        return otherwise
     if deadline <= draft.now:
         return 0
     if deadline - draft.now < RESYNC_S:
@@ -164,7 +164,7 @@ def _keep_aborted(draft: Draft, version: Version) -> int | None:
     # Argo doesn't wait for what lies beyond its resync period.
     if version.replicas > 0:
         hazards.gone_without_delay(draft, version, deadline)
-    return version.replicas
+    return otherwise
 
 
 def scale_others(draft: Draft) -> bool:

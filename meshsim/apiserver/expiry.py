@@ -1,6 +1,6 @@
 """Events are kept for an hour after they were written last, as a Kubernetes API server keeps them."""
 
-from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from meshsim.api.decode import Object
@@ -17,28 +17,31 @@ _EVERY_S: Final = 60.0
 
 
 async def expire_events(registry: Registry, clock: Clock) -> None:
-    """Delete events whose time has come, until cancelled; once a minute on the cluster's clock."""
+    """Delete events whose time has come, until cancelled; on the cluster's clock and once a minute at most."""
     while True:
-        await clock.sleep(_EVERY_S)
-        delete_expired(registry, clock.now())
+        next_at = delete_expired(registry, clock.now())
+        await clock.sleep(max(_EVERY_S, next_at - clock.now()))
 
 
-def delete_expired(registry: Registry, now: float) -> None:
-    """Delete the events that nobody has written for an hour."""
-    for event in list(expired(registry.store.objects(EVENT), now)):
-        try:
-            registry.delete(EVENT, key_of(event), DeleteOptions())
-        except NotFoundError:
-            # It went with another one.
+def delete_expired(registry: Registry, now: float) -> float:
+    """Delete the events that nobody has written for an hour; returns the instant when the next may go."""
+    next_at = now + _KEPT_S
+    for event in list(registry.store.objects(EVENT)):
+        expires_at = expiry(event)
+        if expires_at is None:
             continue
+        if expires_at > now:
+            next_at = min(next_at, expires_at)
+            continue
+        with suppress(NotFoundError):
+            registry.delete(EVENT, key_of(event), DeleteOptions())
+    return next_at
 
 
-def expired(events: Iterable[Object], now: float) -> Iterable[Object]:
-    """The events that nobody has written for an hour; an event without a time that can be read is kept."""
-    for event in events:
-        written = _written_at(event)
-        if written is not None and written + _KEPT_S <= now:
-            yield event
+def expiry(event: Object) -> float | None:
+    """When an event goes if nobody writes it again; None when no time can be read from it."""
+    written = _written_at(event)
+    return None if written is None else written + _KEPT_S
 
 
 def _written_at(event: Object) -> float | None:

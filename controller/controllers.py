@@ -58,7 +58,7 @@ class Controllers:
         for kind in (SERVICE, DESTINATION_RULE):
             releaser = Releaser(api, cache, kind)
             self.manager.add(f"release of {kind.plural}", releaser, releaser.watches())
-        setup_replica_sets(self.manager, api, clock)
+        setup_replica_sets(self.manager, api, clock, recorder)
         setup_deployments(self.manager, api, clock)
         setup_jobs(self.manager, api, clock)
         setup_analyses(self.manager, providers, self._recorder, self._measured)

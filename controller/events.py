@@ -49,15 +49,15 @@ class EventRecorder:
         self.dropped = 0
         self._api = api
         self._clock = clock
-        self._queue: asyncio.Queue[tuple[Object, Emit, float]] = asyncio.Queue(_QUEUED)
+        self._queue: asyncio.Queue[tuple[Object, Emit, str, float]] = asyncio.Queue(_QUEUED)
         self._written: OrderedDict[Hashable, _Written] = OrderedDict()
         self._alike: OrderedDict[Hashable, _Alike] = OrderedDict()
         self._made = 0
 
-    def record(self, about: Object, event: Emit) -> None:
-        """Take note of an event about an object; it is written soon."""
+    def record(self, about: Object, event: Emit, component: str = _COMPONENT) -> None:
+        """Take note of an event about an object and of who tells it; it is written soon."""
         try:
-            self._queue.put_nowait((about, event, self._clock.now()))
+            self._queue.put_nowait((about, event, component, self._clock.now()))
         except asyncio.QueueFull:
             if not self.dropped:
                 _log.warning("events come faster than they can be written: some are lost")
@@ -66,9 +66,9 @@ class EventRecorder:
     async def run(self) -> None:
         """Write events until cancelled."""
         while True:
-            about, event, instant = await self._queue.get()
+            about, event, component, instant = await self._queue.get()
             try:
-                await self._write(about, event, instant)
+                await self._write(about, event, component, instant)
             except ApiError as error:
                 _log.info("an event about %s is lost: %s", about["metadata"]["name"], error)
             finally:
@@ -78,7 +78,7 @@ class EventRecorder:
         """Wait until everything recorded so far is written."""
         await self._queue.join()
 
-    async def _write(self, about: Object, event: Emit, instant: float) -> None:
+    async def _write(self, about: Object, event: Emit, component: str, instant: float) -> None:
         kind = (about["metadata"].get("uid") or "", event.type, event.reason)
         is_one_of_many = self._are_many(kind, event.message, instant)
         key = (*kind, "") if is_one_of_many else (*kind, event.message)
@@ -86,7 +86,7 @@ class EventRecorder:
         written = self._written.get(key)
         if written is None or not await self._count_up(about, written, message, instant):
             written = _Written(f"{about['metadata']['name']}.{self._stamp(instant)}")
-            await self._api.create(EVENT, _event(about, event, message, written.name, instant))
+            await self._api.create(EVENT, _event(about, event, component, message, written.name, instant))
         _remember(self._written, key, written)
 
     async def _count_up(self, about: Object, written: _Written, message: str, instant: float) -> bool:
@@ -124,7 +124,7 @@ def _remember(known: OrderedDict[Hashable, Value], key: Hashable, value: Value) 
         known.popitem(last=False)
 
 
-def _event(about: Object, event: Emit, message: str, name: str, instant: float) -> Object:
+def _event(about: Object, event: Emit, component: str, message: str, name: str, instant: float) -> Object:
     metadata, stamp = about["metadata"], to_rfc3339(instant)
     namespace = metadata.get("namespace") or "default"
     return {
@@ -145,7 +145,7 @@ def _event(about: Object, event: Emit, message: str, name: str, instant: float) 
         "count": 1,
         "firstTimestamp": stamp,
         "lastTimestamp": stamp,
-        "source": {"component": _COMPONENT},
-        "reportingComponent": _COMPONENT,
+        "source": {"component": component},
+        "reportingComponent": component,
         "reportingInstance": "",
     }

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from controller.events import EventRecorder
 from controller.manager import Manager, own_key
 from controller.owned import controller_reference, pod_of_template
 from controller.replicaset.plan import Plan, plan, with_failure
+from controller.rollout.actions import Emit
 from meshsim.api.core import Pod, ReplicaSet, ReplicaSetStatus
 from meshsim.api.decode import Object, decode, encode
 from meshsim.api.kinds import POD, REPLICA_SET
@@ -13,14 +15,15 @@ from meshsim.client.api import Api, ApiError, NotFoundError
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock
 
+_COMPONENT: Final = "replicaset-controller"
 _BURST: Final = 500
 """No reconcile creates or deletes more pods than that."""
 
 
-def setup(manager: Manager, api: Api, clock: Clock) -> None:
+def setup(manager: Manager, api: Api, clock: Clock, recorder: EventRecorder) -> None:
     """Have the manager run the ReplicaSet controller."""
     replica_sets, pods = manager.informer(REPLICA_SET), manager.informer(POD)
-    reconciler = ReplicaSetReconciler(api, clock, replica_sets, pods)
+    reconciler = ReplicaSetReconciler(api, clock, recorder, replica_sets, pods)
     manager.add("replicaset", reconciler, {replica_sets: own_key, pods: reconciler.keys_of_pod})
 
 
@@ -31,9 +34,10 @@ class ReplicaSetReconciler:
     are remembered until the cache knows: neither is done twice.
     """
 
-    def __init__(self, api: Api, clock: Clock, replica_sets: Informer, pods: Informer) -> None:
+    def __init__(self, api: Api, clock: Clock, recorder: EventRecorder, replica_sets: Informer, pods: Informer) -> None:
         self._api = api
         self._clock = clock
+        self._recorder = recorder
         self._replica_sets = replica_sets
         self._pods = pods
         self._deleted: set[str] = set()
@@ -47,7 +51,7 @@ class ReplicaSetReconciler:
         decided = plan(replica_set, self._pods_for(replica_set), self._clock.now())
         failure: ApiError | None = None
         try:
-            await self._act(replica_set, decided)
+            await self._act(obj, replica_set, decided)
         except ApiError as error:
             failure = error
         await self._report(obj, replica_set, decided.status, str(failure or ""))
@@ -89,7 +93,7 @@ class ReplicaSetReconciler:
             and ((owner := _controller(obj)) is None or owner["uid"] == metadata.uid)
         ]
 
-    async def _act(self, replica_set: ReplicaSet, decided: Plan) -> None:
+    async def _act(self, obj: Object, replica_set: ReplicaSet, decided: Plan) -> None:
         # One by one: what the API refuses once it is not asked a hundred times more.
         if decided.adopt:
             await self._check_it_still_lives(replica_set)
@@ -102,13 +106,22 @@ class ReplicaSetReconciler:
             others = [owner for owner in pod.metadata.owner_references if owner.uid != replica_set.metadata.uid]
             await self._set_owners(pod, list(map(encode, others)))
         for _ in range(min(decided.create, _BURST)):
-            self._pods.learn(
-                await self._api.create(
-                    POD, pod_of_template(REPLICA_SET, replica_set.metadata, replica_set.spec.template)
-                )
-            )
+            await self._create(obj, replica_set)
         for pod in decided.delete[:_BURST]:
-            await self._delete(pod)
+            await self._delete(obj, pod)
+
+    async def _create(self, obj: Object, replica_set: ReplicaSet) -> None:
+        wanted = pod_of_template(REPLICA_SET, replica_set.metadata, replica_set.spec.template)
+        try:
+            created = await self._api.create(POD, wanted)
+        except ApiError as error:
+            self._tell(obj, "FailedCreate", f"Error creating: {error}", "Warning")
+            raise
+        self._pods.learn(created)
+        self._tell(obj, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
+
+    def _tell(self, obj: Object, reason: str, message: str, kind: str = "Normal") -> None:
+        self._recorder.record(obj, Emit(reason, message, kind), _COMPONENT)
 
     async def _check_it_still_lives(self, replica_set: ReplicaSet) -> None:
         """Raises ApiError when the cache is behind: a ReplicaSet that is gone must not adopt."""
@@ -122,7 +135,7 @@ class ReplicaSetReconciler:
         patch = {"metadata": {**precondition, "ownerReferences": owners}}
         self._pods.learn(await self._api.patch(POD, metadata.key, patch))
 
-    async def _delete(self, pod: Pod) -> None:
+    async def _delete(self, obj: Object, pod: Pod) -> None:
         uid = pod.metadata.uid
         if self._pods.get(pod.metadata.key) is None:
             return
@@ -132,9 +145,12 @@ class ReplicaSetReconciler:
             await self._api.delete(POD, pod.metadata.key, uid=uid)
         except NotFoundError:
             pass
-        except ApiError:
+        except ApiError as error:
             self._deleted.discard(uid)
+            self._tell(obj, "FailedDelete", f"Error deleting: {error}", "Warning")
             raise
+        else:
+            self._tell(obj, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
     def _forget_deleted(self, change: Change) -> None:
         for pod in (change.old, change.new):

@@ -71,6 +71,8 @@ class ContainerWorker:
             if not resumes:
                 await self._around.clock.sleep(_CREATION_S)
             started = await self._start()
+            if not resumes:
+                self._tell_of_start(started)
             self.previous, self.running = self.running, started
             started_at = self.state.running_since if resumes else None
             resumes = False
@@ -92,6 +94,7 @@ class ContainerWorker:
     async def end(self) -> None:
         """Run the preStop hook, ask it to end and wait until it has: it may take for ever."""
         if self.running is not None and self.is_running:
+            self._tell("Killing", f"Stopping container {self.container.name}")
             await run_hook("preStop", self._probed(self.running), self._around.clock)
             await self.running.stop()
 
@@ -125,9 +128,11 @@ class ContainerWorker:
         while True:
             self._pod_changed.clear()
             try:
-                return await self._around.runtime.start(self._around.pod(), self.container, self._around.sandbox)
+                started = await self._around.runtime.start(self._around.pod(), self.container, self._around.sandbox)
             except StartRefusedError as refusal:
                 reason, message = refusal.reason, refusal.message
+            else:
+                return started
             if (self.state.waiting_reason, self.state.waiting_message) != (reason, message):
                 self._warn("Failed", f"Error: {message}")
                 state = ContainerState(restarts=self.state.restarts, last=self.state.last)
@@ -152,7 +157,7 @@ class ContainerWorker:
             await asyncio.wait((exited, unhealthy), return_when=asyncio.FIRST_COMPLETED)
         if running.exit is None:
             message = f"Container {self.container.name} failed liveness probe, will be restarted"
-            self._around.tell(PodEvent("Normal", "Killing", message, self.container.name))
+            self._tell("Killing", message)
             grace_s = self._around.pod().spec.termination_grace_period_seconds
             await within(self._around.clock, grace_s, running.stop())
             running.kill()
@@ -177,6 +182,16 @@ class ContainerWorker:
         if problem:
             self._warn("Unhealthy", f"{name} probe failed: {problem}")
         return not problem
+
+    def _tell_of_start(self, started: RunningContainer) -> None:
+        image = self.container.image
+        self._tell("Pulled", f'Container image "{image}" already present on machine')
+        self._tell("Created", f"Created container: {self.container.name}")
+        if not _is_stillborn(started.exit):
+            self._tell("Started", f"Started container {self.container.name}")
+
+    def _tell(self, reason: str, message: str) -> None:
+        self._around.tell(PodEvent("Normal", reason, message, self.container.name))
 
     def _warn(self, reason: str, message: str) -> None:
         self._around.tell(PodEvent("Warning", reason, message, self.container.name))
@@ -235,6 +250,11 @@ class ContainerWorker:
             )
             await self._around.clock.sleep(wait_s)
         self.state = replace(self.state, terminated=None, last=ended, restarts=self.state.restarts + 1)
+
+
+def _is_stillborn(ended: Exit | None) -> bool:
+    """There was nothing to run."""
+    return ended is not None and ended.why == "StartError"
 
 
 def _minutes_and_seconds(seconds: float) -> str:

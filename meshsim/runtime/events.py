@@ -19,18 +19,22 @@ from meshsim.kit.clock import Clock
 from meshsim.kit.timestamps import to_rfc3339
 
 _log: Final = logging.getLogger(__name__)
-_QUEUED: Final = 1000
+KUBELET: Final = "kubelet"
+SCHEDULER: Final = "default-scheduler"
+_QUEUED: Final = 10_000
 _REMEMBERED: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class PodEvent:
-    """Something that happened to a container. `type` is Normal or Warning."""
+    """Something that happened to a container, or to the pod itself when none is named. `type` is Normal or Warning."""
 
     type: str
     reason: str
     message: str
-    container: str
+    container: str = ""
+    component: str = KUBELET
+    """Who tells it."""
 
 
 class PodEvents:
@@ -82,6 +86,8 @@ def event_object(pod: Pod, event: PodEvent, node: str, now: str) -> Object:
     """The event as the kubelet writes it; its name follows from what it says, so that it is found again."""
     metadata = pod.metadata
     said = f"{metadata.uid}/{event.container}/{event.reason}/{event.message}"
+    part = {"fieldPath": f"spec.containers{{{event.container}}}"} if event.container else {}
+    where = {"host": node} if event.component == KUBELET else {}
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.kind,
@@ -95,14 +101,14 @@ def event_object(pod: Pod, event: PodEvent, node: str, now: str) -> Object:
             "name": metadata.name,
             "namespace": metadata.namespace,
             "uid": metadata.uid,
-            "fieldPath": f"spec.containers{{{event.container}}}",
+            **part,
         },
         "type": event.type,
         "reason": event.reason,
         "message": event.message,
-        "source": {"component": "kubelet", "host": node},
-        "reportingComponent": "kubelet",
-        "reportingInstance": node,
+        "source": {"component": event.component, **where},
+        "reportingComponent": event.component,
+        "reportingInstance": where.get("host", ""),
         "firstTimestamp": now,
         "lastTimestamp": now,
         "count": 1,

@@ -23,7 +23,7 @@ from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import PORTS_ANNOTATION, has_own_port, ports_of, ports_to_text
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox
-from meshsim.runtime.events import PodEvents
+from meshsim.runtime.events import SCHEDULER, PodEvent, PodEvents
 from meshsim.runtime.listening import listening_port
 from meshsim.runtime.pod_status import Place, pod_status, state_before
 from meshsim.runtime.running import ContainerRuntime
@@ -145,6 +145,10 @@ class PodWorker:
             patch["metadata"] = {"annotations": {PORTS_ANNOTATION: ports_to_text(self.sandbox.ports)}}
         if patch:
             await self._write(patch)
+        if "spec" in patch:
+            name = self.pod.metadata.key
+            assigned = f"Successfully assigned {name} to {self._node.name}"
+            self._node.events.record(self.pod, PodEvent("Normal", "Scheduled", assigned, component=SCHEDULER))
 
     async def _write_status(self) -> None:
         states = {container.container.name: container.state for container in self.containers}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controller.deployment.reconciler import setup as setup_deployments
+from controller.events import EventRecorder
 from controller.manager import Manager
 from controller.replicaset.reconciler import setup as setup_replica_sets
 from meshsim.api.decode import Object
@@ -29,7 +30,7 @@ async def running(*, pods_become_ready: bool = True) -> AsyncIterator[InProcessA
     clock = VirtualClock()
     api = InProcessApi(clock)
     manager = Manager(api, clock)
-    setup_replica_sets(manager, api, clock)
+    setup_replica_sets(manager, api, clock, EventRecorder(api, clock))
     setup_deployments(manager, api, clock)
     async with TaskOwner() as tasks, manager:
         if pods_become_ready:

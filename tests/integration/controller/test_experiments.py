@@ -10,6 +10,7 @@ from aiohttp import web
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
 from controller.analysis.reconciler import setup as setup_analyses
+from controller.events import EventRecorder
 from controller.experiment.reconciler import setup
 from controller.manager import Manager
 from controller.replicaset.reconciler import setup as setup_replica_sets
@@ -101,7 +102,7 @@ async def world() -> AsyncIterator[World]:
     async with Outbound() as outbound:
         setup(manager, made.api, clock, made)
         setup_analyses(manager, Providers(made.api, clock, outbound), made)
-        setup_replica_sets(manager, made.api, clock)
+        setup_replica_sets(manager, made.api, clock, EventRecorder(made.api, clock))
         async with manager:
             await manager.synced()
             yield made

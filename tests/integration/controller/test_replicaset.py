@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from controller.events import EventRecorder
 from controller.manager import Manager
 from controller.replicaset.reconciler import setup
 from meshsim.api.decode import Object
-from meshsim.api.kinds import POD, REPLICA_SET, Kind
+from meshsim.api.kinds import EVENT, POD, REPLICA_SET, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import ApiError, InvalidError, UnreachableError
 from meshsim.kit.clock import VirtualClock
+from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from tests.kits.api import InProcessApi
 from tests.kits.eventually import eventually
@@ -26,8 +28,10 @@ WEB = Key("default", "web")
 async def running(api: InProcessApi) -> AsyncIterator[None]:
     assert isinstance(api.clock, VirtualClock)
     manager = Manager(api, api.clock)
-    setup(manager, api, api.clock)
-    async with manager:
+    recorder = EventRecorder(api, api.clock)
+    setup(manager, api, api.clock, recorder)
+    async with TaskOwner() as tasks, manager:
+        tasks.start(recorder.run(), "events")
         await manager.synced()
         yield
 
@@ -62,6 +66,25 @@ async def make_ready(api: InProcessApi, pod: Object) -> None:
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": to_rfc3339(api.clock.now())}
     key = Key(pod["metadata"]["namespace"], pod["metadata"]["name"])
     await api.patch(POD, key, {"status": {"phase": "Running", "conditions": [ready]}}, subresource="status")
+
+
+async def test_each_pod_that_comes_and_goes_is_told() -> None:
+    api = InProcessApi()
+    async with running(api):
+        await api.create(REPLICA_SET, replica_set_object(1))
+        await eventually(lambda: has_pods(api, 1))
+        (pod,) = await pods(api)
+        await scale(api, 0)
+        name = pod["metadata"]["name"]
+
+        def told() -> list[tuple[str, str, str]]:
+            return [(one["reason"], one["message"], one["source"]["component"]) for one in api.store.objects(EVENT)]
+
+        await eventually(lambda: len(told()) == 2)
+        assert sorted(told()) == [
+            ("SuccessfulCreate", f"Created pod: {name}", "replicaset-controller"),
+            ("SuccessfulDelete", f"Deleted pod: {name}", "replicaset-controller"),
+        ]
 
 
 async def test_pods_are_made_from_the_template_with_names_and_an_owner() -> None:

@@ -236,8 +236,28 @@ async def test_a_verdict_that_lags_is_believed_later() -> None:
         assert life.state.ready
 
 
+_USUAL = {
+    ("Normal", "Pulled", 'Container image "web:v1" already present on machine'),
+    ("Normal", "Created", "Created container: web"),
+    ("Normal", "Started", "Started container web"),
+}
+
+
+async def test_a_containers_start_and_end_are_told() -> None:
+    life = Life(image="web:v1")
+    async with living(life):
+        await life.clock.advance(1)
+        assert [event.reason for event in life.told] == ["Pulled", "Created", "Started"]
+        await life.worker.end()
+    assert {(event.type, event.reason, event.message) for event in life.told} == {
+        *_USUAL,
+        ("Normal", "Killing", "Stopping container web"),
+    }
+
+
 async def test_what_goes_wrong_is_told() -> None:
     life = Life(
+        image="web:v1",
         readinessProbe={"exec": {"command": ["ready"]}, "periodSeconds": 3},
         livenessProbe={"exec": {"command": ["live"]}, "failureThreshold": 1, "initialDelaySeconds": 5},
     )
@@ -250,7 +270,7 @@ async def test_what_goes_wrong_is_told() -> None:
         life.running.end(3)
         await life.clock.advance(2)
     told = {(event.type, event.reason, event.message) for event in life.told}
-    assert told == {
+    assert told - _USUAL == {
         ("Warning", "Failed", "Error: no such image"),
         ("Warning", "Unhealthy", "Readiness probe failed: command ended with 1"),
         ("Warning", "Unhealthy", "Liveness probe failed: command ended with 2"),

@@ -20,8 +20,8 @@ from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.store import Store
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock
-from meshsim.kit.errors import StartError
 from meshsim.kit.tasks import TaskOwner
+from meshsim.telemetry.pages import Address, cannot_listen
 
 _SHUTDOWN_S: Final = 1.0
 
@@ -51,7 +51,7 @@ class ApiServer:
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
-            raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+            raise cannot_listen(Address(host, port), error) from None
         address = self._runner.addresses[0]
         return f"{address[0]}:{address[1]}"
 

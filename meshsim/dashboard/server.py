@@ -12,8 +12,8 @@ from meshsim.client.api import Api
 from meshsim.dashboard.live import Live
 from meshsim.dashboard.traffic import Traffic
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.kit.errors import StartError
 from meshsim.kit.foreign import foreign_reason
+from meshsim.telemetry.pages import Address, cannot_listen
 
 _SHUTDOWN_S: Final = 0.5
 _PAGE: Final = {
@@ -54,7 +54,7 @@ class DashboardServer:
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
-            raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+            raise cannot_listen(Address(host, port), error) from None
         address = self._runner.addresses[0]
         return f"{address[0]}:{address[1]}"
 

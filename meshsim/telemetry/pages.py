@@ -1,6 +1,7 @@
 """Pages that every plane has: opening a port for an application, metrics, health, lag."""
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -38,7 +39,10 @@ async def serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, ad
 
 def cannot_listen(address: Address, error: OSError, which: str = "") -> StartError:
     """The sentence for a port that cannot be opened."""
-    return StartError(f"cannot listen on {address.host}:{address.port}{which}: {error.strerror or error}")
+    # What a loop raises says the address again around the system's own words, which the number brings back.
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+    return StartError(f"cannot listen on {address.host}:{address.port}{which}: {reason}")
 
 
 def metrics_routes(samples: Callable[[], Iterable[Sample]]) -> list[web.RouteDef]:

@@ -256,8 +256,7 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         port = busy.getsockname()[1]
         code, said = _fails("-f", str(tmp_path), *_FREE[2:], "--port", str(port))
     assert code == ExitCode.CANNOT_START
-    assert said.startswith(f"Error: cannot listen on 127.0.0.1:{port}: ")
-    assert said.count("\n") == 1
+    assert said == f"Error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 @pytest.mark.parametrize(

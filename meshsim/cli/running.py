@@ -6,6 +6,7 @@ lock however the owner ends, so a record that can be locked is a stale one.
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from meshsim.kit.errors import StartError
 
 _OWNER_ONLY: Final = 0o600
 _KUBECONFIG: Final = ".kubeconfig"
+_OBJECTS: Final = ".objects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def running(state: Path | None = None) -> list[Running]:
             if _lock(record, shared=True):
                 path.unlink()
                 path.with_suffix(_KUBECONFIG).unlink(missing_ok=True)
+                shutil.rmtree(path.with_suffix(_OBJECTS), ignore_errors=True)
             else:
                 found.append(msgspec.json.decode(record.read(), type=Running))
     return found
@@ -126,6 +129,24 @@ def owned_data_dir(path: Path) -> Iterator[None]:
         if not _lock(lock):
             raise StartError(f"--data-dir {path}: in use by another `meshsim up`")
         yield
+
+
+@contextmanager
+def passing_data_dir(state: Path | None = None) -> Iterator[Path]:
+    """Where the API of this process's mesh keeps its objects until the block ends: one that dies goes on with them.
+
+    Raises StartError.
+    """
+    path = (state or state_dir()) / f"{os.getpid()}{_OBJECTS}"
+    try:
+        shutil.rmtree(path, ignore_errors=True)  # of a dead process that had the same number
+        path.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        raise StartError(f"cannot keep objects in {path}: {error.strerror}") from None
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _lock(file: IO[bytes], *, shared: bool = False) -> bool:

@@ -35,6 +35,9 @@ class Topology:
     clock: str
     seed: int | None = None
     data_dir: Path | None = None
+    """What the mesh is kept in when it ends, None when nothing is."""
+    passing_data_dir: Path | None = None
+    """Where the API keeps its objects without a `data_dir`, so that one that is started again has them."""
     namespace: str = "default"
     """Whose sidecar the proxy is where it is one."""
     has_controller: bool = True
@@ -56,7 +59,8 @@ class Topology:
 
     def processes(self) -> list[ChildSpec]:
         """The processes to start; all at once, for each waits for the API by itself."""
-        data = () if self.data_dir is None else ("--data-dir", str(self.data_dir))
+        directory = self.data_dir or self.passing_data_dir
+        data = () if directory is None else ("--data-dir", str(directory))
         seed = () if self.seed is None else ("--seed", str(self.seed))
         client = ("--api", self.url("api"))
         stats = ("--stats", self.url("stats", STATS_PATH))

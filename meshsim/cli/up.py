@@ -21,7 +21,7 @@ from meshsim.cli.passed_on import add_passed_on_flags, passed_on
 from meshsim.cli.ports import Ports
 from meshsim.cli.programs import Version, add_program_flags, printed, release_of
 from meshsim.cli.release import begin_release
-from meshsim.cli.running import Running, owned_data_dir, recorded
+from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, recorded
 from meshsim.cli.supervisor import Supervisor
 from meshsim.cli.topology import PORTS, STATS_PATH, Topology
 from meshsim.client.api import AlreadyExistsError, Api, UnreachableError
@@ -50,7 +50,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="run pauses, delays and time stamps N times as fast as real time; traffic stays real (default 1)",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="repeat the chances of an earlier run")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="keep the objects here (default: in memory)")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="keep the objects here (default: only until it ends)"
+    )
     parser.add_argument(
         "--controller",
         choices=["own", "external"],
@@ -99,7 +101,10 @@ def _run(flags: argparse.Namespace) -> int:
             name: ports.take(getattr(flags, f"{name}_port"), purpose, flag)
             for name, (flag, _, purpose) in PORTS.items()
         }
-        if flags.data_dir is not None:
+        passing = None
+        if flags.data_dir is None:
+            passing = stack.enter_context(passing_data_dir())
+        else:
             stack.enter_context(owned_data_dir(flags.data_dir))
         epoch = open_clock(flags.data_dir, flags.speed)
         topology = Topology(
@@ -108,6 +113,7 @@ def _run(flags: argparse.Namespace) -> int:
             clock=epoch.to_text(),
             seed=flags.seed,
             data_dir=flags.data_dir,
+            passing_data_dir=passing,
             namespace=flags.namespace,
             has_controller=flags.controller == "own",
             passed_on=passed_on(flags),

@@ -110,8 +110,9 @@ def test_nothing_survives_when_it_is_killed(tmp_path: Path) -> None:
         assert "no `meshsim up` is running" in up.run("get", "pods").err
 
 
-def test_a_plane_that_dies_is_started_again_on_its_port_and_nothing_is_lost(tmp_path: Path) -> None:
-    with mesh(tmp_path, "--data-dir", str(tmp_path / "data")) as up:
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_plane_that_dies_is_started_again_on_its_port_and_nothing_is_lost(is_kept: bool, tmp_path: Path) -> None:
+    with mesh(tmp_path, *(("--data-dir", str(tmp_path / "data")) if is_kept else ())) as up:
         eventually_blocking(up.serves, within_s=15)
         for plane in ("apiserver", "controller", "node", "proxy"):
             dead = up.children()[plane]

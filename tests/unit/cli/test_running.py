@@ -8,7 +8,7 @@ import yaml
 
 from meshsim.cli.connection import api_url
 from meshsim.cli.ps import running_table
-from meshsim.cli.running import Running, owned_data_dir, recorded, running
+from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, recorded, running
 from meshsim.cli.topology import PORTS, Topology
 from meshsim.kit.errors import StartError, UsageError
 
@@ -44,6 +44,8 @@ def test_the_record_of_a_mesh_that_was_killed_is_removed(tmp_path: Path) -> None
         '{"pid":1,"api":"http://x","traffic":"http://y","kubeconfig":"/nowhere","clock":""}'
     )
     (tmp_path / "1.kubeconfig").write_text("")
+    (tmp_path / "1.objects").mkdir()
+    (tmp_path / "1.objects" / "journal").write_text("")
     assert running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
@@ -54,6 +56,22 @@ def test_a_data_directory_belongs_to_one_mesh_at_a_time(tmp_path: Path) -> None:
         pass
     with owned_data_dir(data):
         pass
+
+
+def test_objects_that_nobody_keeps_are_there_until_the_mesh_ends_and_the_owner_alone_reads_them(tmp_path: Path) -> None:
+    with passing_data_dir(tmp_path) as first:
+        (first / "journal").write_text("old")
+        assert first.stat().st_mode & 0o777 == 0o700
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_that_a_killed_mesh_left_are_not_those_of_the_next(tmp_path: Path) -> None:
+    with passing_data_dir(tmp_path) as path:
+        place = path
+    place.mkdir()
+    (place / "journal").write_text("of a dead mesh")
+    with passing_data_dir(tmp_path) as again:
+        assert (again, list(again.iterdir())) == (place, [])
 
 
 def test_a_data_directory_that_cannot_be_is_named(tmp_path: Path) -> None:

@@ -220,11 +220,14 @@ class FileSource:
                 continue
             self._stamp, complaint = stamp, ""
             try:
-                self._objects = await asyncio.to_thread(read_mesh_files, self._files(), self._warn)
+                self._objects = await asyncio.to_thread(self._read_again)
             except MeshsimError as error:
                 complaint = f"{error} (the configuration before this change stays in force)"
             else:
                 self._on_change()
+
+    def _read_again(self) -> MeshObjects:
+        return recognised(read_mesh_files(self._files(), self._warn), self._objects)
 
     def _files(self) -> list[Path]:
         if self._path.is_dir():
@@ -240,6 +243,25 @@ class FileSource:
                 continue
             stamps.append((str(path), status.st_mtime_ns, status.st_size))
         return tuple(stamps)
+
+
+def recognised(now: MeshObjects, before: MeshObjects) -> MeshObjects:
+    """The objects of now, those that are as before by the objects of before: they are known not to have changed."""
+
+    def of(name: str) -> Any:
+        known = {obj.metadata.key: obj for obj in getattr(before, name)}
+        pairs = ((obj, known.get(obj.metadata.key)) for obj in getattr(now, name))
+        return tuple(old if old == new else new for new, old in pairs)
+
+    return MeshObjects(
+        services=of("services"),
+        endpoint_slices=of("endpoint_slices"),
+        pods=of("pods"),
+        virtual_services=of("virtual_services"),
+        destination_rules=of("destination_rules"),
+        gateways=of("gateways"),
+        service_entries=of("service_entries"),
+    )
 
 
 def read_mesh_files(paths: Iterable[Path], warn: Warn) -> MeshObjects:

@@ -21,7 +21,7 @@ async def begin_release(api: Api, canary: Manifest, say: Callable[[str], None]) 
     while not await _is_healthy(api, key):
         if not said and clock.monotonic() > impatient_at:
             said = True
-            say(f"the stable version is not healthy yet: see `meshsim get rollout {key.name}` and `meshsim events`")
+            say(f"the stable version is not healthy yet: see `meshsim get rollout {key.name}` and `meshsim logs POD`")
         await clock.sleep(_LOOK_EVERY_S)
     while True:
         try:

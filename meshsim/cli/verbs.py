@@ -67,6 +67,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
         Verb("apply", "meshsim.cli.apply", "make the API's objects what manifests say"),
         Verb("lint", "meshsim.cli.lint", "judge manifests as Istio, Argo and the API would"),
         Verb("events", "meshsim.cli.events", "what the controllers did"),
+        Verb("logs", "meshsim.cli.logs", "what a pod printed: logs POD -f"),
         Verb("kubeconfig", "meshsim.cli.kubeconfig", "where the running API's kubeconfig is, for kubectl"),
     ),
     "Traffic": (

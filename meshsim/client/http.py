@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from meshsim.api.decode import FieldError, Object, read_json, write_json
-from meshsim.api.kinds import Kind
+from meshsim.api.kinds import POD, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import ApiError, Listing, PatchType, UnreachableError, WatchEvent, error_of
 
@@ -73,6 +73,19 @@ class HttpApi:
                 async for line in reply.content:
                     yield _event_of(line)
         except (aiohttp.ClientError, OSError, TimeoutError, FieldError, KeyError, ValueError) as error:
+            raise _unreachable(self.url, error) from error
+
+    async def logs(self, pod: Key, options: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """What a container printed, piece by piece; the options are PodLogOptions'. Raises ApiError."""
+        unhurried = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
+        url = URL(self.url + _path(POD, pod.namespace, pod.name, "log"), encoded=True)
+        try:
+            async with self._open().get(url, params=options, timeout=unhurried) as reply:
+                if reply.status != 200:
+                    raise _refusal(await reply.read(), reply.status)
+                async for piece in reply.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(self.url, error) from error
 
     async def create(self, kind: Kind, obj: Object) -> Object:

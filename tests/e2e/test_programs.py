@@ -93,6 +93,10 @@ def test_a_program_is_released_without_a_failed_request_and_replaced_when_it_is_
             eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
             eventually_blocking(lambda: len(programs(up)) == 3, within_s=30)
         assert (calls.failures, calls.total > 100) == ([], True)
+        pod = up.listed(POD)[0]["metadata"]["name"]
+        assert up.cli("logs", f"pod/{pod}", "-c", "my-app", "--tail", "1") == "up\n"
+        refused = up.run("logs", "nobody")
+        assert (refused.code, refused.err) == (1, 'Error: pods "nobody" not found\n')
         victim = programs(up)[0]
         victim.kill()
         eventually_blocking(lambda: restarts(up) == [0, 0, 1], within_s=30)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from meshsim.kit.clock import Clock, LoopClock
@@ -12,10 +13,12 @@ from meshsim.proxy.stats import own_samples
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import SeriesKey, names_of, numbers_of
 from meshsim.telemetry.promql.history import History, Series
-from meshsim.telemetry.promql.http_api import Answer, answer_query, answering_range
+from meshsim.telemetry.promql.http_api import Answer, Answering, answering, answering_range, timed_out
 from meshsim.telemetry.promql.syntax import prepare
 
 KEPT_S: Final = 900
+_SLICE_S: Final = 0.002
+_MOST_WORK_S: Final = 5.0
 Sample = Callable[[History], Awaitable[None]]
 """Begins a scrape in the history and adds what there is to see now."""
 
@@ -29,6 +32,7 @@ class Queries:
         self._clock = clock or LoopClock()
         self._history = History(int(KEPT_S / every_s))
         self._is_prepared = False
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Look at the metrics again and again, until cancelled."""
@@ -44,18 +48,27 @@ class Queries:
 
     async def _query(self, request: web.Request) -> web.Response:
         await self._prepare()
-        return _response(answer_query(self._history, await _parameters(request), self._clock.now()))
+        return _response(await self._finished(answering(self._history, await _parameters(request), self._clock.now())))
 
     async def _query_range(self, request: web.Request) -> web.Response:
         await self._prepare()
-        steps = answering_range(self._history, await _parameters(request))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as ended:
-                return _response(ended.value)
-            # A range is many queries: requests that are proxied come in between.
-            await self._clock.sleep(0)
+        return _response(await self._finished(answering_range(self._history, await _parameters(request))))
+
+    async def _finished(self, steps: Answering) -> Answer:
+        """Work on an answer a slice at a time. All queries together leave half of the processor to the traffic."""
+        left_s = _MOST_WORK_S
+        while left_s > 0:
+            async with self._turn:
+                began = self._clock.monotonic()
+                while (took := self._clock.monotonic() - began) < _SLICE_S:
+                    try:
+                        next(steps)
+                    except StopIteration as ended:
+                        answer: Answer = ended.value
+                        return answer
+                await self._clock.sleep(took)
+            left_s -= took
+        return timed_out()
 
     async def _prepare(self) -> None:
         if not self._is_prepared:
@@ -91,4 +104,6 @@ async def _parameters(request: web.Request) -> dict[str, str]:
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.json_response(answer.body, status=answer.status)
+    return web.Response(
+        body=msgspec.json.encode(answer.body), status=answer.status, content_type="application/json", charset="utf-8"
+    )

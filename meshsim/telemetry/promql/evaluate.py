@@ -1,20 +1,30 @@
-"""Evaluates a query at one moment."""
+"""Evaluates a query at one moment, piece by piece: whoever runs it has other things to do in between."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from meshsim.telemetry.promql.errors import QueryError
 from meshsim.telemetry.promql.functions import FUNCTIONS
 from meshsim.telemetry.promql.histograms import histogram_quantile
-from meshsim.telemetry.promql.history import History, Labels
+from meshsim.telemetry.promql.history import History, Labels, Point
 from meshsim.telemetry.promql.matching import COMPARISONS, SETS, calculate, of_sets, of_vectors, with_scalar
 from meshsim.telemetry.promql.nodes import Aggregation, Call, Negation, Node, Number, Operation, Selector, Text
 from meshsim.telemetry.promql.ranges import KEEPS_NAME, OVER_RANGES, deviation, quantile
 from meshsim.telemetry.promql.values import NAMES, Matrix, Sample, Value, Vector, Window, without_name
 
 _LOOKBACK_MS: Final = 300_000
+MOST_POINTS: Final = 100_000
+"""Of an answer, or of a range that isn't summed up by a function."""
+
+Steps: TypeAlias = Generator[None, None, Value]
+"""A value in the making; each piece is a fraction of a millisecond for a series, or one operator over vectors."""
+
+
+def too_many_points() -> QueryError:
+    """The error for more than MOST_POINTS of them."""
+    return QueryError("query processing would load too many samples into memory in query execution", "execution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,42 +34,57 @@ class Moment:
     history: History
     at_ms: int
 
-    def evaluate(self, node: Node) -> Value:  # noqa: PLR0911 - a line a kind of node
+    def evaluate(self, node: Node) -> Steps:  # noqa: PLR0911 - a line a kind of node
         """The value of a query. Raises QueryError."""
+        yield
         match node:
             case Number(value):
                 return value
             case Text(value):
                 return value
             case Selector():
-                return self._select(node)
+                return (yield from self._select(node))
             case Negation(operand):
-                return self._negated(operand)
+                return (yield from self._negated(operand))
             case Operation():
-                return self._operation(node)
+                return (yield from self._operation(node))
             case Aggregation():
-                return self._aggregation(node)
+                return (yield from self._aggregation(node))
             case Call():
-                return self._call(node)
+                return (yield from self._call(node))
 
-    def _select(self, node: Selector) -> Value:
-        end_ms = self.at_ms - node.offset_ms
+    def _select(self, node: Selector) -> Steps:
         if node.range_ms is not None:
-            start_ms = end_ms - node.range_ms
-            found = self.history.windows(node.matchers, start_ms, end_ms)
-            return Matrix([Window(labels, points) for labels, points in found], start_ms, end_ms)
-        found_now = self.history.instants(node.matchers, end_ms, _LOOKBACK_MS)
+            span = self._span(node)
+            windows: list[Window] = []
+            points_left = MOST_POINTS
+            for window in self._windows(node, span):
+                windows.append(window)
+                points_left -= len(window.points)
+                if points_left < 0:
+                    raise too_many_points()
+                yield
+            return Matrix(windows, *span)
+        found_now = self.history.instants(node.matchers, self.at_ms - node.offset_ms, _LOOKBACK_MS)
         return Vector([Sample(labels, value, time_ms) for labels, (time_ms, value) in found_now])
 
-    def _negated(self, operand: Node) -> Value:
-        value = self.evaluate(operand)
+    def _span(self, node: Selector) -> tuple[int, int]:
+        end_ms = self.at_ms - node.offset_ms
+        return end_ms - (node.range_ms or 0), end_ms
+
+    def _windows(self, node: Selector, span: tuple[int, int]) -> Iterator[Window]:
+        return (Window(labels, points) for labels, points in self.history.windows(node.matchers, *span))
+
+    def _negated(self, operand: Node) -> Steps:
+        value = yield from self.evaluate(operand)
         if isinstance(value, float):
             return -value
         vector = _vector(value, "unary expression")
         return Vector([Sample(without_name(sample.labels), -sample.value) for sample in vector.samples])
 
-    def _operation(self, node: Operation) -> Value:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
+    def _operation(self, node: Operation) -> Steps:
+        left = yield from self.evaluate(node.left)
+        right = yield from self.evaluate(node.right)
         for value in (left, right):
             if isinstance(value, str | Matrix):
                 raise QueryError("parse error: binary expression must contain only scalar and instant vector types")
@@ -77,15 +102,15 @@ class Moment:
             raise QueryError("parse error: comparisons between scalars must use BOOL modifier")
         return calculate(node.operator, _scalar(left), _scalar(right))
 
-    def _aggregation(self, node: Aggregation) -> Value:
+    def _aggregation(self, node: Aggregation) -> Steps:
         takes_parameter = node.name in ("topk", "bottomk", "quantile")
         if len(node.arguments) != 1 + takes_parameter:
             raise QueryError(
                 f"parse error: wrong number of arguments for aggregate expression provided, "
                 f"expected {1 + takes_parameter}, got {len(node.arguments)}"
             )
-        parameter = _scalar(self.evaluate(node.arguments[0])) if takes_parameter else math.nan
-        vector = _vector(self.evaluate(node.arguments[-1]), "aggregation expression")
+        parameter = _scalar((yield from self.evaluate(node.arguments[0]))) if takes_parameter else math.nan
+        vector = _vector((yield from self.evaluate(node.arguments[-1])), "aggregation expression")
         groups: dict[tuple[tuple[str, str], ...], tuple[Labels, list[Sample]]] = {}
         for sample in vector.samples:
             labels = _grouped(sample.labels, node)
@@ -100,10 +125,13 @@ class Moment:
             ]
         )
 
-    def _call(self, node: Call) -> Value:
+    def _call(self, node: Call) -> Steps:
         if node.name in OVER_RANGES or node.name in ("quantile_over_time", "absent_over_time"):
-            return self._over_range(node)
-        values = [self.evaluate(argument) for argument in node.arguments]
+            return (yield from self._over_range(node))
+        values: list[Value] = []
+        for argument in node.arguments:
+            value = yield from self.evaluate(argument)
+            values.append(value)
         if node.name == "time" and not values:
             return self.at_ms / 1000
         if node.name == "histogram_quantile" and len(values) == 2:
@@ -117,29 +145,31 @@ class Moment:
             raise QueryError(f'parse error: unknown function with name "{node.name}"')
         return function(node.name, values)
 
-    def _over_range(self, node: Call) -> Value:
+    def _over_range(self, node: Call) -> Steps:
         *parameters, argument = node.arguments or (Number(math.nan),)
         if len(parameters) != (node.name == "quantile_over_time"):
             raise QueryError(f'parse error: wrong number of arguments in call to "{node.name}"')
-        matrix = self.evaluate(argument)
-        if not isinstance(matrix, Matrix):
-            got = NAMES[type(matrix)]
+        if not isinstance(argument, Selector) or argument.range_ms is None:
+            got = NAMES[type((yield from self.evaluate(argument)))]
             raise QueryError(f'parse error: expected type range vector in call to function "{node.name}", got {got}')
+        span = self._span(argument)
+        windows = self._windows(argument, span)
         if node.name == "absent_over_time":
-            return Vector([] if matrix.windows else [Sample(_told_labels(argument), 1.0)])
-        if parameters:
-            wanted = _scalar(self.evaluate(parameters[0]))
-            return _each(matrix, lambda points, _start, _end: quantile(wanted, [value for _, value in points]))
-        return _each(matrix, OVER_RANGES[node.name], keeps_name=node.name in KEEPS_NAME)
+            return Vector([] if any(windows) else [Sample(_told_labels(argument), 1.0)])
+        over, keeps_name = OVER_RANGES.get(node.name), node.name in KEEPS_NAME
+        if over is None:
+            wanted = _scalar((yield from self.evaluate(parameters[0])))
 
+            def over(points: Sequence[Point], _start: int, _end: int) -> float:
+                return quantile(wanted, [value for _, value in points])
 
-def _each(matrix: Matrix, over: Callable[..., float | None], *, keeps_name: bool = False) -> Vector:
-    samples: list[Sample] = []
-    for window in matrix.windows:
-        value = over(window.points, matrix.start_ms, matrix.end_ms)
-        if value is not None:
-            samples.append(Sample(window.labels if keeps_name else without_name(window.labels), value))
-    return Vector(samples)
+        samples: list[Sample] = []
+        for window in windows:
+            value = over(window.points, *span)
+            if value is not None:
+                samples.append(Sample(window.labels if keeps_name else without_name(window.labels), value))
+            yield
+        return Vector(samples)
 
 
 def _vector(value: Value, where: str) -> Vector:

@@ -1,6 +1,7 @@
 """Functions of vectors and numbers."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -8,6 +9,10 @@ import re2
 
 from meshsim.telemetry.promql.errors import QueryError
 from meshsim.telemetry.promql.values import NAMES, Sample, Value, Vector, without_name
+
+_MOST_LABEL_CHARACTERS: Final = 4096
+_PIECE: Final = re.compile(r"\$(\$)|\$\{(\w+)\}|\$(\w+)")
+"""What a replacement refers to: `$$`, `${name}` or `$1`."""
 
 Function = Callable[[str, Sequence[Value]], Value]
 
@@ -104,23 +109,35 @@ def _label_replaced(name: str, values: Sequence[Value]) -> Value:
         compiled = re2.compile(f"^(?s:{pattern})$", options)
     except re2.error:
         raise QueryError(f"invalid regular expression in label_replace(): {pattern}", "execution") from None
+    template = _PIECE.split(replacement)
+    made: dict[str, str | None] = {}
     samples: list[Sample] = []
     for sample in vector.samples:
-        match = compiled.search(sample.labels.get(source, ""))
-        labels = sample.labels
-        if match is not None:
-            groups = {str(number): group or "" for number, group in enumerate((match.group(0), *match.groups()))}
-            groups |= {key: group or "" for key, group in match.groupdict().items()}
-            labels = labels | {target: _expanded(replacement, groups)}
+        text = sample.labels.get(source, "")
+        if text not in made:
+            made[text] = _expanded(template, compiled.search(text))
+        made_of_it = made[text]
+        labels = sample.labels if made_of_it is None else sample.labels | {target: made_of_it}
         kept = {label: value for label, value in labels.items() if value}
         samples.append(Sample(kept, sample.value, sample.time_ms))
     return Vector(samples)
 
 
-def _expanded(template: str, groups: dict[str, str]) -> str:
-    """The template with `$1` and `${name}` filled in."""
-    pieces = re2.compile(r"\$\$|\$\{(\w+)\}|\$(\w+)")
-    return str(pieces.sub(lambda m: "$" if m.group(0) == "$$" else groups.get(m.group(1) or m.group(2), ""), template))
+def _expanded(template: Sequence[str | None], match: Any) -> str | None:
+    """The split template with its references filled in; None without a match."""
+    if match is None:
+        return None
+    groups = {str(number): group or "" for number, group in enumerate((match.group(0), *match.groups()))}
+    groups |= {key: group or "" for key, group in match.groupdict().items()}
+    groups["$"] = "$"
+    # Each literal text is followed by the three ways to refer, two of them None.
+    references = zip(template[1::4], template[2::4], template[3::4], strict=True)
+    filled_in = [groups.get(next(filter(None, names), ""), "") for names in references]
+    length = sum(map(len, filled_in))
+    if length > _MOST_LABEL_CHARACTERS:
+        raise QueryError("label_replace() makes a label value that is too long", "execution")
+    literals = [text or "" for text in template[::4]]
+    return "".join(part for pair in zip(literals, [*filled_in, ""], strict=True) for part in pair)
 
 
 FUNCTIONS: Final[dict[str, Function]] = {

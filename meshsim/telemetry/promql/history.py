@@ -91,9 +91,10 @@ class History:
     def windows(self, matchers: Iterable[Matcher], start_ms: int, end_ms: int) -> Iterator[tuple[Labels, list[Point]]]:
         """The points from start to end, both included, of each series that the matchers choose."""
         low, high = bisect_left(self._times, start_ms), bisect_right(self._times, end_ms)
-        times = self._times[low:high]
+        times, first = self._times[low:high], self._dropped + low
         for series in self._select(matchers):
-            begin = self._dropped + low - series.first
+            # Between two of them old scrapes may have been dropped.
+            begin = first - series.first
             values = series.values[max(begin, 0) : max(begin + len(times), 0)]
             # NaN is the one value that isn't itself.
             points = [point for point in zip(times[max(-begin, 0) :], values, strict=False) if point[1] == point[1]]

@@ -3,16 +3,19 @@
 import math
 from collections.abc import Generator, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from meshsim.telemetry.promql.errors import QueryError
-from meshsim.telemetry.promql.evaluate import Moment
+from meshsim.telemetry.promql.evaluate import MOST_POINTS, Moment, too_many_points
 from meshsim.telemetry.promql.history import History, Labels
 from meshsim.telemetry.promql.nodes import Node
 from meshsim.telemetry.promql.syntax import duration_ms, parse
 from meshsim.telemetry.promql.values import Matrix, Value, Vector, number_text
 
 _MOST_POINTS: Final = 11_000
+
+
+_STATUSES: Final = {"bad_data": 400, "execution": 422, "timeout": 503}
 
 
 class Answer(NamedTuple):
@@ -22,29 +25,34 @@ class Answer(NamedTuple):
     body: dict[str, Any]
 
 
+Answering: TypeAlias = Generator[None, None, Answer]
+"""An answer in the making."""
+
+
 def answer_query(history: History, parameters: Mapping[str, str], now: float) -> Answer:
     """`/api/v1/query`: `query` and `time`, which is now when it is left out."""
-    try:
-        at_ms = _ms(_time(parameters, "time", now))
-        value = Moment(history, at_ms).evaluate(parse(parameters.get("query", "")))
-        return _success(_instant_data(value, at_ms))
-    except (QueryError, RecursionError) as error:
-        return _refusal(error)
+    return ended(answering(history, parameters, now))
 
 
 def answer_query_range(history: History, parameters: Mapping[str, str]) -> Answer:
     """`/api/v1/query_range`: `query`, `start`, `end` and `step`."""
-    steps = answering_range(history, parameters)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            answer: Answer = ended.value
-            return answer
+    return ended(answering_range(history, parameters))
 
 
-def answering_range(history: History, parameters: Mapping[str, str]) -> Generator[None, None, Answer]:
-    """The same moment by moment, for whoever has other things to do in between; its return value is the answer."""
+def answering(history: History, parameters: Mapping[str, str], now: float) -> Answering:
+    """`answer_query` piece by piece, for whoever has other things to do in between."""
+    try:
+        at_ms = _ms(_time(parameters, "time", now))
+        query = parse(parameters.get("query", ""))
+        yield
+        data = yield from _instant_data((yield from Moment(history, at_ms).evaluate(query)), at_ms)
+    except (QueryError, RecursionError) as error:
+        return _refusal(error)
+    return _success(data)
+
+
+def answering_range(history: History, parameters: Mapping[str, str]) -> Answering:
+    """`answer_query_range` piece by piece."""
     try:
         start, end = (_time(parameters, name, None) for name in ("start", "end"))
         step_ms = _step_ms(parameters.get("step", ""))
@@ -56,16 +64,33 @@ def answering_range(history: History, parameters: Mapping[str, str]) -> Generato
     return _success(data)
 
 
-def _instant_data(value: Value, at_ms: int) -> dict[str, Any]:
+def timed_out() -> Answer:
+    """The answer to a query that took too long."""
+    return _refusal(QueryError("query timed out in expression evaluation", "timeout"))
+
+
+def ended(steps: Answering) -> Answer:
+    """The answer, its making run to the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+
+def _instant_data(value: Value, at_ms: int) -> Generator[None, None, dict[str, Any]]:
     seconds = at_ms / 1000
     match value:
         case Vector(samples):
             result: Any = [{"metric": s.labels, "value": [seconds, number_text(s.value)]} for s in samples]
             return {"resultType": "vector", "result": result}
         case Matrix(windows):
-            result = [
-                {"metric": w.labels, "values": [[ms / 1000, number_text(v)] for ms, v in w.points]} for w in windows
-            ]
+            result = []
+            for labels, points in windows:
+                values = [[ms / 1000, number_text(number)] for ms, number in points]
+                result.append({"metric": labels, "values": values})
+                yield
             return {"resultType": "matrix", "result": result}
         case str():
             return {"resultType": "string", "result": [seconds, value]}
@@ -75,13 +100,16 @@ def _instant_data(value: Value, at_ms: int) -> dict[str, Any]:
 
 def _range_data(history: History, query: Node, moments: range) -> Generator[None, None, dict[str, Any]]:
     series: dict[tuple[tuple[str, str], ...], tuple[Labels, list[Any]]] = {}
+    points_left = MOST_POINTS
     for at_ms in moments:
-        yield
-        value = Moment(history, at_ms).evaluate(query)
+        value = yield from Moment(history, at_ms).evaluate(query)
         if isinstance(value, str | Matrix):
             kind = "string" if isinstance(value, str) else "range vector"
             raise QueryError(f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector')
         samples = [(s.labels, s.value) for s in value.samples] if isinstance(value, Vector) else [({}, value)]
+        points_left -= len(samples)
+        if points_left < 0:
+            raise too_many_points()
         for labels, number in samples:
             _, points = series.setdefault(tuple(sorted(labels.items())), (labels, []))
             points.append([at_ms / 1000, number_text(number)])
@@ -142,5 +170,4 @@ def _success(data: dict[str, Any]) -> Answer:
 def _refusal(error: QueryError | RecursionError) -> Answer:
     kind = error.kind if isinstance(error, QueryError) else "bad_data"
     message = str(error) if isinstance(error, QueryError) else "the query is nested too deeply"
-    status = 422 if kind == "execution" else 400
-    return Answer(status, {"status": "error", "errorType": kind, "error": message})
+    return Answer(_STATUSES[kind], {"status": "error", "errorType": kind, "error": message})

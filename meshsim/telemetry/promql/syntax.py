@@ -41,7 +41,7 @@ _UNIT_MS: Final = {
 _PART: Final = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _ESCAPED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_MOST_CHARACTERS: Final = 20_000
+_MOST_CHARACTERS: Final = 5_000
 
 
 def parse(text: str) -> Node:
@@ -100,7 +100,7 @@ class _Climber:
     """Precedence climbing over operands and operators in turn."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
-        self._parts = parts
+        self._parts = list(parts)
         self._at = 0
 
     def expression(self, precedence: int) -> Node:
@@ -123,7 +123,7 @@ class _Climber:
             self._at += 1
             return _OPERANDS[operand.data](operand)
         is_negative = sum(str(sign.children[0]) == "-" for sign in signs) % 2 == 1
-        self._parts = [*self._parts[: self._at], _Unsigned([operand]), *self._parts[self._at + 1 :]]
+        self._parts[self._at] = _Unsigned([operand])
         node = self.expression(max(precedence, _SIGN))
         if not is_negative:
             return node

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
 from meshsim.mesh.registry import Workload
@@ -23,18 +24,42 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
 
 @asynccontextmanager
-async def serving(show: Callable[[], str]) -> AsyncIterator[str]:
+async def serving(show: Callable[[], str], clock: Clock | None = None) -> AsyncIterator[str]:
     """The API over what `show` says twenty times a second; yields its URL."""
 
     async def sample(history: History) -> None:
         history.add_text(show())
 
     async with contextlib.AsyncExitStack() as stack, TaskOwner() as tasks:
-        queries = Queries(sample, 0.05)
+        queries = Queries(sample, 0.05, clock)
         app = web.Application()
         app.add_routes(queries.routes())
         tasks.start(queries.run(), "history")
         yield f"http://{await serve_pages(stack, app, Address('127.0.0.1', 0), 'stats')}/api/v1"
+
+
+class Sluggish(LoopClock):
+    """A clock by which each look at it takes a second, on a machine that is far too slow."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        self._looks += 1
+        return float(self._looks)
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(min(seconds, 0.01))
+
+
+async def test_a_query_that_takes_too_long_is_given_up() -> None:
+    async with serving(lambda: "n 1\n", Sluggish()) as url, aiohttp.ClientSession() as session:
+        query = "+".join(["sum(rate(n[1s]))"] * 50)
+        async with session.get(f"{url}/query", params={"query": query}) as reply:
+            answer = await reply.json()
+
+    assert (reply.status, answer["errorType"]) == (503, "timeout")
+    assert answer["error"] == "query timed out in expression evaluation"
 
 
 async def test_what_was_seen_can_be_asked_for_as_get_and_as_a_form() -> None:

@@ -6,7 +6,9 @@ could not end itself because it was killed.
 
 import asyncio
 import contextlib
+import itertools
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +22,7 @@ from meshsim.runtime.containers import Exit, Sandbox, Usage, memory_limit
 from meshsim.runtime.environment import Sources, arguments_of, environment_of
 from meshsim.runtime.log import ContainerLog
 from meshsim.runtime.usage import usages
+from meshsim.runtime.warden import end_marked
 
 _LAST_WORDS_S: Final = 0.5
 _MEASURE_EVERY_S: Final = 1.0
@@ -32,7 +35,9 @@ class ProcessRuntime:
     def __init__(self, clock: Clock, inherited: Mapping[str, str] = os.environ) -> None:
         self._clock = clock
         self._inherited = inherited
-        self._warden = Warden()
+        self._mark = secrets.token_hex(8)
+        self._runs = itertools.count(1)
+        self._warden = Warden(f"{self._mark}/")
         self._running: set[ProcessContainer] = set()
         self._tasks = TaskOwner()
         self._measuring: asyncio.Task[None] | None = None
@@ -42,7 +47,8 @@ class ProcessRuntime:
     ) -> "ProcessContainer":
         """Start one; a program that cannot start is one that has ended. Raises StartRefusedError."""
         environment = environment_of(pod, container, sandbox, self._inherited, sources)
-        started = ProcessContainer(container, environment, self._clock)
+        mark = f"{self._mark}/{next(self._runs)}/"
+        started = ProcessContainer(container, {**environment, warden.MARK: mark}, self._clock, mark)
         await self._warden.start()
         await started.begin(arguments_of(container, environment), self._warden)
         self._tasks.start(self._attend(started), f"program of {pod.metadata.name}")
@@ -77,7 +83,8 @@ class ProcessRuntime:
 class ProcessContainer:
     """One run of a program, from its start to its exit."""
 
-    def __init__(self, container: Container, environment: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, container: Container, environment: Mapping[str, str], clock: Clock, mark: str) -> None:
+        self._mark = mark
         self.log = ContainerLog(clock)
         self.leader = 0
         """The process id, and that of its group."""
@@ -120,6 +127,8 @@ class ProcessContainer:
         if self._process is not None:
             code = await self._process.wait()
             self._signal(signal.SIGKILL)
+            # Daemons have left the group, but not what they were started with.
+            await asyncio.to_thread(end_marked, self._mark)
             warden.ended(self.leader)
             reason = "OOMKilled" if self._out_of_memory else ""
             ended = Exit(code if code >= 0 else 128 - code, reason)
@@ -207,7 +216,9 @@ class _Output(asyncio.Protocol):
 class Warden:
     """A small process that kills the groups it was told of once this process is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str) -> None:
+        """The mark is what those of the programs begin with."""
+        self._mark = mark
         self._process: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()
 
@@ -216,7 +227,13 @@ class Warden:
         async with self._starting:
             if self._process is None:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-I", "-S", warden.__file__, stdin=asyncio.subprocess.PIPE, start_new_session=True
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    warden.__file__,
+                    self._mark,
+                    stdin=asyncio.subprocess.PIPE,
+                    start_new_session=True,
                 )
 
     def began(self, group: int) -> None:

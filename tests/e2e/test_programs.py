@@ -13,6 +13,7 @@ from tests.kits.up import BLOG, Mesh, callers, mesh
 
 APP = """
 import os
+import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -32,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     request_queue_size = 100
 
+if os.environ.get("DAEMON"):
+    subprocess.Popen(["sleep", "300"], start_new_session=True)
 print("up", flush=True)
 Server((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
@@ -51,6 +54,7 @@ spec:
         image: my-app:v1
         command: [{python}, app.py]
         workingDir: {directory}
+        env: [{{name: DAEMON, value: "{daemon}"}}]
         ports: [{{containerPort: 8080}}]
         readinessProbe: {{httpGet: {{path: /, port: 8080}}, periodSeconds: 1}}
   strategy:
@@ -64,11 +68,11 @@ spec:
 """
 
 
-def manifests(directory: Path) -> list[str]:
+def manifests(directory: Path, daemon: str = "") -> list[str]:
     """The team's Rollout beside the Services and the VirtualService of the example."""
     (directory / "app.py").write_text(APP)
     rollout = directory / "rollout.yaml"
-    rollout.write_text(ROLLOUT.format(python=sys.executable, directory=directory))
+    rollout.write_text(ROLLOUT.format(python=sys.executable, directory=directory, daemon=daemon))
     return [str(rollout), f"{BLOG}/services.yaml", f"{BLOG}/virtualservice.yaml"]
 
 
@@ -134,10 +138,11 @@ def restarts(up: Mesh) -> list[int]:
 
 
 def test_no_program_survives_a_mesh_that_is_killed(tmp_path: Path) -> None:
-    with mesh(tmp_path, manifests=manifests(tmp_path)) as up:
+    with mesh(tmp_path, manifests=manifests(tmp_path, daemon="yes")) as up:
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
         everything, node = up.everything(), up.children()["node"]
         assert len(programs(up)) == 3
+        assert sum("300" in one.cmdline() for one in everything) == 3
         node.send_signal(signal.SIGSTOP)  # so that it cannot help
         up.process.kill()
         up.process.wait()

@@ -117,10 +117,22 @@ async def test_what_a_program_forked_ends_with_it(run: Run) -> None:
 
 
 async def test_a_program_that_left_its_output_to_a_daemon_still_ends(run: Run) -> None:
-    code = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_session=True).pid)"
+    code = (
+        "import os, subprocess\n"
+        "print(subprocess.Popen(['env', '-i', 'sleep', '60'], env={'PATH': os.environ['PATH']},"
+        " start_new_session=True).pid)"
+    )
     container = await run(*python(code))
     assert await container.wait() == Exit(0)
     os.kill(int(printed(container)[0]), signal.SIGKILL)
+
+
+async def test_a_daemon_ends_with_the_program_that_started_it(run: Run) -> None:
+    code = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_session=True).pid)"
+    container = await run(*python(code))
+    assert await container.wait() == Exit(0)
+    daemon = int(printed(container)[0])
+    await eventually(lambda: not is_alive(daemon))
 
 
 async def test_a_program_that_prints_without_end_costs_no_more_than_a_megabyte(run: Run) -> None:

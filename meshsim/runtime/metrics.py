@@ -56,6 +56,10 @@ def _usage(workers: Iterable[PodWorker]) -> Iterator[Sample]:
     yield Sample.family("container_cpu_usage_seconds_total", "counter")
     for labels, usage in measured:
         yield sample("container_cpu_usage_seconds_total", (*labels, ("cpu", "total")), usage.cpu_s)
+    yield Sample.family("container_cpu_cfs_throttled_seconds_total", "counter")
+    for labels, _ in measured:
+        # Nobody holds a container to its CPU limit.
+        yield sample("container_cpu_cfs_throttled_seconds_total", labels, 0)
     yield Sample.family("container_memory_working_set_bytes", "gauge")
     for labels, usage in measured:
         yield sample("container_memory_working_set_bytes", labels, usage.memory_bytes)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.proxy.engine import Engine
-from meshsim.proxy.stats import own_samples
+from meshsim.proxy.stats import clusters_in_use, own_samples
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import SeriesKey, names_of, numbers_of
 from meshsim.telemetry.promql.history import History, Series
@@ -93,7 +93,7 @@ class EngineSampler:
             for reported in kept:
                 for known, number in zip(reported, numbers, strict=True):
                     history.add(known, number)
-        history.add_text(exposition(own_samples(self._engine)).decode())
+        history.add_text(exposition(own_samples(self._engine, clusters_in_use(self._engine))).decode())
 
 
 async def _parameters(request: web.Request) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """The proxy's own counters as Envoy names them, and the text of its admin pages."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.telemetry.exposition import Sample, exposition, sample
 
 if TYPE_CHECKING:
+    from meshsim.proxy.cluster import Cluster
     from meshsim.proxy.engine import Engine
 
 _CLUSTER_COUNTERS = (
@@ -33,14 +34,19 @@ def prometheus(engine: "Engine") -> bytes:
 
 def _samples(engine: "Engine") -> Iterator[Sample]:
     yield from engine.metrics.samples()
-    yield from own_samples(engine)
+    yield from own_samples(engine, list(engine.clusters.values()))
 
 
-def own_samples(engine: "Engine") -> Iterator[Sample]:
-    """The proxy's own counters: everything but the metrics of requests."""
+def clusters_in_use(engine: "Engine") -> list["Cluster"]:
+    """The clusters of services that were ever sent a request, to whichever of their versions."""
+    services = {cluster.plan.service for cluster in engine.clusters.values() if cluster.rq_total}
+    return [cluster for cluster in engine.clusters.values() if cluster.plan.service in services]
+
+
+def own_samples(engine: "Engine", clusters: Sequence["Cluster"]) -> Iterator[Sample]:
+    """The proxy's own counters and those of these clusters: everything but the metrics of requests."""
     yield Sample.family("istio_build", "gauge")
     yield sample("istio_build", (("component", "proxy"), ("tag", "meshsim")), 1)
-    clusters = list(engine.clusters.values())
     for kind, families in (("counter", _CLUSTER_COUNTERS), ("gauge", _CLUSTER_GAUGES)):
         for name, attribute in families:
             yield Sample.family(name, kind)

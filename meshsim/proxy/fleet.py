@@ -22,12 +22,11 @@ from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.proxy.configuration import warn
 from meshsim.proxy.drain import Drain
-from meshsim.proxy.queries import Queries
+from meshsim.proxy.queries import Add, Queries
 from meshsim.proxy.server import ProxyOptions
 from meshsim.proxy.stats import merged_clusters
 from meshsim.telemetry.exposition import CONTENT_TYPE, merged
 from meshsim.telemetry.pages import Address, cannot_listen, serve_pages
-from meshsim.telemetry.promql.history import History
 
 _RESPAWN_S: Final = 0.1
 _KILL_AFTER_DRAIN_S: Final = 2.0
@@ -264,9 +263,10 @@ class FleetPages:
         worst = max(answers, default=(503, "PRE_INITIALIZING\n"))
         return web.Response(text=worst[1], status=worst[0])
 
-    async def sample(self, history: History) -> None:
-        """Add the workers' counters to a history, added up."""
-        history.add_text(await self._merged_stats())
+    async def sample(self) -> Add:
+        """The workers' counters, added up."""
+        text = await self._merged_stats()
+        return lambda history: history.add_text(text)
 
     async def _merged_stats(self) -> str:
         return merged([text for _, text in await self._each("GET", "/stats/prometheus")])

@@ -19,8 +19,10 @@ from meshsim.telemetry.promql.syntax import prepare
 KEPT_S: Final = 900
 _SLICE_S: Final = 0.002
 _MOST_WORK_S: Final = 5.0
-Sample = Callable[[History], Awaitable[None]]
-"""Begins a scrape in the history and adds what there is to see now."""
+Add = Callable[[History], None]
+"""Adds what was seen to the scrape that a history has begun."""
+Sample = Callable[[], Awaitable[Add]]
+"""Looks at the metrics."""
 
 
 class Queries:
@@ -37,8 +39,10 @@ class Queries:
     async def run(self) -> None:
         """Look at the metrics again and again, until cancelled."""
         while True:
+            add = await self._sample()
+            # At once: a query never sees half a scrape, which would be no data.
             self._history.begin(round(self._clock.now() * 1000))
-            await self._sample(self._history)
+            add(self._history)
             await self._clock.sleep(self._every_s)
 
     def routes(self) -> list[web.RouteDef]:
@@ -83,7 +87,10 @@ class EngineSampler:
         self._engine = engine
         self._kept: dict[SeriesKey, list[list[Series]]] = {}
 
-    async def __call__(self, history: History) -> None:
+    async def __call__(self) -> Add:
+        return self._add
+
+    def _add(self, history: History) -> None:
         for key, series in self._engine.metrics:
             kept = self._kept.get(key)
             if kept is None:

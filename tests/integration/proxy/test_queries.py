@@ -12,23 +12,24 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
 from meshsim.mesh.registry import Workload
-from meshsim.proxy.queries import Queries
+from meshsim.proxy.queries import Add, Queries
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import BOTH, RequestMetrics, SeriesKey, names_of, numbers_of
 from meshsim.telemetry.pages import Address, serve_pages
 from meshsim.telemetry.promql.exposed import labels_of
-from meshsim.telemetry.promql.history import History
 from tests.kits.eventually import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
 
 @asynccontextmanager
-async def serving(show: Callable[[], str], clock: Clock | None = None) -> AsyncIterator[str]:
-    """The API over what `show` says twenty times a second; yields its URL."""
+async def serving(show: Callable[[], str], clock: Clock | None = None, pause_s: float = 0) -> AsyncIterator[str]:
+    """The API over what `show` says twenty times a second, each time after a pause; yields its URL."""
 
-    async def sample(history: History) -> None:
-        history.add_text(show())
+    async def sample() -> Add:
+        text = show()
+        await LoopClock().sleep(pause_s)
+        return lambda history: history.add_text(text)
 
     async with contextlib.AsyncExitStack() as stack, TaskOwner() as tasks:
         queries = Queries(sample, 0.05, clock)
@@ -79,6 +80,17 @@ async def test_what_was_seen_can_be_asked_for_as_get_and_as_a_form() -> None:
         ) as reply:
             body = await reply.json()
         assert body["data"]["result"][0]["values"] == [[0.0, "1"], [1.0, "1"], [2.0, "1"]]
+
+
+async def test_a_scrape_that_is_slow_to_come_hides_nothing_of_the_one_before() -> None:
+    async with serving(lambda: "n 1\n", pause_s=0.05) as url, aiohttp.ClientSession() as session:
+
+        async def seen() -> list[object]:
+            async with session.get(f"{url}/query", params={"query": "n"}) as reply:
+                return list((await reply.json())["data"]["result"])
+
+        await eventually(seen)
+        assert all([await seen() for _ in range(100)])
 
 
 async def test_a_query_that_is_none_is_refused_with_its_reason() -> None:

@@ -1,11 +1,12 @@
 """Outages in waiting: what Argo does without a word, said in one sentence before it happens."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from controller.rollout.draft import RESYNC_S, Draft
 from controller.rollout.versions import Version
 from meshsim.api.decode import Object
-from meshsim.api.routes import canary_of, destinations_of, short_host
+from meshsim.api.routes import canary_of, destinations_of, short_host, stable_and_canary_services
 from meshsim.api.steps import SetCanaryScale
 
 
@@ -99,6 +100,40 @@ def destinations_go(draft: Draft, name: str, before: Object, after: Object) -> N
             f"VirtualService {name} loses its destination {', '.join(lost)}: the rollout doesn't name it, "
             "and what it doesn't name is deleted from a route it manages."
         )
+
+
+def experiment_has_another_port(draft: Draft, name: str, before: Object, after: Object) -> None:
+    """An experiment's Service has the containers' ports; a sidecar asks it for the port that its own caller named."""
+    spec = after["spec"]
+    stable, canary = stable_and_canary_services(draft.rollout)
+    asked = _service_ports(draft.services.get(stable))
+    has = {
+        port.get("containerPort")
+        for version in (draft.new, draft.stable)
+        if version is not None
+        for container in ((version.obj["spec"].get("template") or {}).get("spec") or {}).get("containers") or []
+        for port in container.get("ports") or []
+    }
+    if asked & has or not asked or not has or "mesh" not in (spec.get("gateways") or ["mesh"]):
+        return
+    known = [item.get("destination") for route in _routes(before) for item in destinations_of(route)]
+    for item in (item for route in _routes(after) for item in destinations_of(route)):
+        destination = item.get("destination") or {}
+        if destination not in known and not destination.get("port") and short_host(item) not in (stable, canary):
+            draft.hazard(
+                f"{item.get('weight')} % of the requests to VirtualService {name} are answered 503 NC: the "
+                f"experiment's Service {short_host(item)} has the containers' port {_listed(has)}, {stable} has "
+                f"{_listed(asked)}, and the route names none. Give the rollout's Services the containers' port, or the "
+                "VirtualService a Gateway."
+            )
+
+
+def _service_ports(service: Object | None) -> set[Any]:
+    return {port.get("port") for port in ((service or {}).get("spec") or {}).get("ports") or []}
+
+
+def _listed(ports: set[Any]) -> str:
+    return ", ".join(sorted(map(str, ports)))
 
 
 def _routes(virtual_service: Object) -> Sequence[Object]:

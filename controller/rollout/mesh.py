@@ -38,6 +38,8 @@ def set_weight(draft: Draft, weight: int, additional: Additional = ()) -> None:
         changed = with_weight(draft.rollout, virtual_service, reference, weight, additional)
         if changed is not None:
             hazards.destinations_go(draft, reference.name, virtual_service, changed)
+            if additional:
+                hazards.experiment_has_another_port(draft, reference.name, virtual_service, changed)
         return changed
 
     for key, reference in _references(draft):

@@ -4,7 +4,8 @@ import pytest
 
 from controller.rollout.rules import ArgoVersion, Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import REPLICA_SET
+from meshsim.api.kinds import EXPERIMENT, REPLICA_SET
+from meshsim.api.meta import key_of
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION
 from tests.kits.releases import plain_canary, routed_canary, subset_canary
 from tests.kits.rollout_world import RolloutWorld, image_of
@@ -268,3 +269,32 @@ async def test_a_quantity_that_is_none_is_done_without_and_taken_out_of_the_roll
     assert world.rollout.status.phase == "Healthy"
     specs = [obj["spec"]["template"]["spec"] for obj in (world.raw, *world.api.store.objects(REPLICA_SET))]
     assert [spec["containers"][0]["resources"] for spec in specs] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("service_port", "gateways", "is_warned"), [(80, None, True), (9080, None, False), (80, ["shop-gateway"], False)]
+)
+async def test_an_experiment_whose_service_has_another_port_than_the_rollouts_is_warned_of_once(
+    service_port: int, gateways: list[str] | None, is_warned: bool
+) -> None:
+    step = {"experiment": {"templates": [{"name": "try", "specRef": "canary", "weight": 10}]}}
+    objects = routed_canary([step, {"pause": {}}])
+    for obj in objects:
+        if obj["kind"] == "Service":
+            obj["spec"]["ports"] = [{"port": service_port}]
+        elif obj["kind"] == "VirtualService" and gateways:
+            obj["spec"]["gateways"] = gateways
+        elif obj["kind"] == "Rollout":
+            obj["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 9080}]
+    world = await releasing(objects)
+    (experiment,) = world.api.store.objects(EXPERIMENT)
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    template = {"name": "try", "serviceName": "demo-try", **counts}
+    status = {"phase": "Running", "templateStatuses": [template]}
+    await world.api.patch(EXPERIMENT, key_of(experiment), {"status": status})
+    await world.live(3)
+
+    assert world.weights("demo")["demo-try"] == 10
+    warned = [event for event in world.told.events if "MeshsimHazard" in event]
+    assert len(warned) == is_warned
+    assert all("10 % of the requests to VirtualService demo are answered 503 NC" in event for event in warned)

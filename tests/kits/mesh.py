@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from meshsim.api.validate.schemas import schema_of
 from meshsim.http1.fields import read_request_fields
 from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snapshot
 from meshsim.mesh.identity import ListenerSpec, Role
@@ -27,6 +28,9 @@ spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
 """
+
+# The schemas are read from a file once: here, and not in the loop of whichever test comes first.
+schema_of("networking.istio.io", "Gateway")
 
 GATEWAY = ListenerSpec(80, Role.GATEWAY)
 SIDECAR = ListenerSpec(9080, Role.SIDECAR)

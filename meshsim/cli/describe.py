@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from meshsim.api.analysis import AnalysisRun
+from meshsim.api.analysis import AnalysisRun, Argument
 from meshsim.api.decode import Object, decode
 from meshsim.api.kinds import ANALYSIS_RUN, EVENT, EXPERIMENT, ROLLOUT, SECRET, Kind
 from meshsim.api.meta import Key
@@ -30,6 +30,8 @@ from meshsim.kit.timestamps import from_rfc3339
 
 _LABEL_WIDTH: Final = 17
 _NOT_SHOWN: Final = ("apiVersion", "kind", "metadata")
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""Not shown, as by kubectl: it says everything twice, of a Secret too."""
 _CLUSTER_EVENTS: Final = "default"
 """The namespace that holds the events of objects which have none."""
 
@@ -85,8 +87,15 @@ def describe_run(obj: Object, now: float, paint: Paint) -> str:
     rows += [("Message:", status.message)] if status.message else []
     rows += [("Started:", status.started_at)] if status.started_at else []
     rows += [("Completed:", status.completed_at)] if status.completed_at else []
-    args = [f"{arg.name}={arg.value if arg.value is not None else '<from elsewhere>'}" for arg in run.spec.args]
-    return _lines([*rows, *_several("Arguments:", args)]) + render_analyses([run], now, paint)
+    args = _several("Arguments:", [f"{arg.name}={_argument(arg)}" for arg in run.spec.args])
+    return _lines([*rows, *args]) + render_analyses([run], now, paint)
+
+
+def _argument(arg: Argument) -> str:
+    secret = (arg.value_from or {}).get("secretKeyRef")
+    if isinstance(secret, dict):
+        return f"<{secret.get('key')} of Secret {secret.get('name')}>"
+    return "<none>" if arg.value is None else arg.value
 
 
 def describe_any(kind: Kind, obj: Object) -> str:
@@ -106,7 +115,8 @@ def _names(kind: Kind, obj: Object) -> list[tuple[str, str]]:
     rows += [("Namespace:", metadata["namespace"])] if kind.namespaced else []
     rows += [("Kind:", f"{kind.kind} ({kind.api_version})"), ("Created:", metadata.get("creationTimestamp") or "")]
     for label, field in (("Labels:", "labels"), ("Annotations:", "annotations")):
-        rows += _several(label, [f"{name}={value}" for name, value in (metadata.get(field) or {}).items()])
+        texts = [f"{name}={value}" for name, value in (metadata.get(field) or {}).items() if name != _LAST_APPLIED]
+        rows += _several(label, texts)
     owners = [f"{owner.get('kind')}/{owner.get('name')}" for owner in metadata.get("ownerReferences") or []]
     return rows + _several("Owned by:", owners)
 

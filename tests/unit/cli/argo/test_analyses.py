@@ -68,9 +68,13 @@ def test_what_a_secret_holds_is_not_shown() -> None:
     text = _text(_run(provider={"web": {"url": "http://a/?t={{ args.token }}", "jsonPath": "{$.ok}"}}, args=[secret]))
     assert "web: GET http://a/?t=***** {$.ok}" in text
     assert "result[0] >= {{args.least}}" in text
-    described = describe_any(SECRET, {"metadata": {"name": "s", "namespace": "n"}, "data": {"k": "aHVzaA=="}})
+    assert "token=<k of Secret s>" in describe_run(_run(args=[secret]), NOW, Paint(coloured=False))
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": '{"stringData":{"k":"hush"}}'}
+    metadata = {"name": "s", "namespace": "n", "annotations": applied}
+    described = describe_any(SECRET, {"metadata": metadata, "data": {"k": "aHVzaA=="}})
     assert "k: 4 bytes" in described
     assert "aHVzaA==" not in described
+    assert "hush" not in described
 
 
 def test_only_the_newest_measurements_are_shown_and_the_others_counted() -> None:

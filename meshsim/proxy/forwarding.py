@@ -20,6 +20,8 @@ from meshsim.proxy.state import ExchangeState
 
 _ATTEMPT_COUNT: Final = b"x-envoy-attempt-count"
 _FRAMING: Final = b"transfer-encoding: chunked\r\n"
+_BEFORE_CORS: Final = frozenset(("fault_filter_abort", "upgrade_failed"))
+"""How answers are told that are given before a route's CORS policy is looked at."""
 _CLOSE: Final = b"connection: close\r\n"
 _END: Final = {is_gateway: line + b"\r\n" for is_gateway, line in SERVED_BY.items()}
 
@@ -147,11 +149,7 @@ def _changed_response(
     lines += [(b"set-cookie", cookie) for cookie in exchange.set_cookies]
     lines = _operated(exchange, destination.response_stages, lines)
     route, host = exchange.route, exchange.host
-    cors = route.cors if route else None
-    if cors is not None:
-        marks = cors.marks(exchange.request)
-        marked = {name for name, _ in marks}
-        lines = [line for line in lines if line[0] not in marked] + list(marks)
+    lines = _marked(exchange, lines)
     if exchange.engine.settings.explains and host is not None:
         lines += [
             (b"x-meshsim-version", host.endpoint.workload.version.encode()),
@@ -169,6 +167,16 @@ def _operated(exchange: ExchangeState, stages: Stages, lines: list[Line]) -> lis
     return [line for line in changed if line[0] != b"server"]
 
 
+def _marked(exchange: ExchangeState, lines: list[Line]) -> list[Line]:
+    """Lines with what a route's CORS policy adds to every response, except where the request never came to it."""
+    cors = exchange.route.cors if exchange.route else None
+    if cors is None or exchange.details in _BEFORE_CORS:
+        return lines
+    marks = cors.marks(exchange.request)
+    marked = {name for name, _ in marks}
+    return [line for line in lines if line[0] not in marked] + list(marks)
+
+
 def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Sequence[Line]) -> bytes:
     """A response of the proxy's own, whole."""
     stages: Stages = ()
@@ -176,7 +184,7 @@ def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Seque
         stages = exchange.destination.response_stages
     elif exchange.route is not None:
         stages = exchange.route.response_stages
-    lines = _operated(exchange, stages, list(lines))
+    lines = _marked(exchange, _operated(exchange, stages, list(lines)))
     measured = body or status in (204, 304) or status < 200
     downstream = exchange.downstream
     head = b"".join(

@@ -5,10 +5,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from meshsim.http1.fields import NO_FIELDS
-from meshsim.proxy.cluster import Host
+from meshsim.mesh.clusters import ServiceName
+from meshsim.mesh.names import PASSTHROUGH_CLUSTER
+from meshsim.proxy.cluster import Cluster, Host
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.state import ExchangeState
 from meshsim.telemetry.istio import BOTH, DESTINATION, NO_SERVICE, NO_WORKLOAD, SOURCE, SeriesKey
+
+_OUTSIDE: Final = {"allow_any": PASSTHROUGH_CLUSTER, "block_all": "BlackHoleCluster"}
+"""How Istio's metrics name the service of what the registry doesn't know, by route."""
 
 
 def record(exchange: ExchangeState, now: float) -> None:
@@ -55,7 +60,6 @@ def record_shadow(engine: Engine, host: Host, status: int, took_ms: float, sent_
 
 
 def _key(exchange: ExchangeState, host: Host | None) -> SeriesKey:
-    cluster = exchange.cluster
     is_grpc = exchange.fields.is_grpc
     grpc_status = exchange.grpc_status
     if is_grpc and grpc_status is None and exchange.response_fields is not None:
@@ -65,12 +69,37 @@ def _key(exchange: ExchangeState, host: Host | None) -> SeriesKey:
         reporters=BOTH if host is not None and exchange.details == "via_upstream" else SOURCE,
         source=exchange.engine.sources[exchange.is_gateway],
         workload=NO_WORKLOAD if host is None else host.endpoint.workload,
-        service=NO_SERVICE if cluster is None else cluster.plan.service,
+        service=_service(exchange),
         protocol="grpc" if is_grpc else "http",
         status=exchange.status,
         grpc_status="" if grpc_status is None else str(grpc_status),
         flags=exchange.flags,
     )
+
+
+def _service(exchange: ExchangeState) -> ServiceName:
+    """The service of the cluster; without one a sidecar goes by the Host, a gateway by nothing."""
+    cluster = _chosen(exchange)
+    if cluster is not None:
+        return cluster.plan.service
+    if exchange.is_gateway:
+        return NO_SERVICE
+    host = exchange.request.authority.decode("latin-1")
+    return exchange.engine.metrics.outside(host, _OUTSIDE.get(exchange.route.name if exchange.route else "", host))
+
+
+def _chosen(exchange: ExchangeState) -> Cluster | None:
+    """The cluster that the route leads to, whether or not the request went so far."""
+    if exchange.cluster is None and exchange.destination is not None:
+        return exchange.engine.clusters.get(exchange.destination.cluster)
+    return exchange.cluster
+
+
+def _cluster_name(exchange: ExchangeState) -> str:
+    cluster, destination = _chosen(exchange), exchange.destination
+    if cluster is None:
+        return PASSTHROUGH_CLUSTER if destination and destination.cluster == PASSTHROUGH_CLUSTER else ""
+    return cluster.name
 
 
 class ExchangeContext:
@@ -136,8 +165,8 @@ _VALUES: Final[dict[str, Callable[[ExchangeState], str]]] = {
     "BYTES_RECEIVED": lambda exchange: str(exchange.body_received),
     "BYTES_SENT": lambda exchange: str(exchange.sent_bytes),
     "UPSTREAM_HOST": lambda exchange: exchange.host.address if exchange.host else "",
-    "UPSTREAM_CLUSTER": lambda exchange: exchange.cluster.name if exchange.cluster else "",
-    "UPSTREAM_CLUSTER_RAW": lambda exchange: exchange.cluster.name if exchange.cluster else "",
+    "UPSTREAM_CLUSTER": _cluster_name,
+    "UPSTREAM_CLUSTER_RAW": _cluster_name,
     "UPSTREAM_VERSION": lambda exchange: exchange.host.endpoint.workload.version if exchange.host else "",
     "ROUTE_NAME": lambda exchange: exchange.route.name if exchange.route else "",
 }

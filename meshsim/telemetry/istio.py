@@ -18,6 +18,8 @@ NO_WORKLOAD: Final = Workload()
 NO_SERVICE: Final = ServiceName(UNKNOWN, UNKNOWN, UNKNOWN)
 
 _COUNT: Final = len(BUCKETS) + 1
+_MAX_OUTSIDE: Final = 1000
+"""So that whoever invents hosts doesn't fill the memory."""
 # Numbers of one type compare faster; a size is whole, so that half a byte is none.
 _DURATION_BOUNDS: Final = tuple(map(float, BUCKETS))
 _SIZE_BOUNDS: Final = tuple(map(int, BUCKETS))
@@ -87,6 +89,7 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self._series: dict[SeriesKey, Series] = {}
+        self._outside: dict[str, ServiceName] = {}
 
     def series(self, key: SeriesKey) -> Series:
         """The series of these labels."""
@@ -94,6 +97,13 @@ class RequestMetrics:
         if series is None:
             series = self._series[key] = Series()
         return series
+
+    def outside(self, host: str, name: str) -> ServiceName:
+        """A service that the registry doesn't know, as a client names it; nameless once there were very many."""
+        service = self._outside.get(host)
+        if service is None and len(self._outside) < _MAX_OUTSIDE:
+            service = self._outside[host] = ServiceName(host, name, UNKNOWN)
+        return NO_SERVICE if service is None else service
 
     def __iter__(self) -> Iterator[tuple[SeriesKey, Series]]:
         return iter(self._series.items())

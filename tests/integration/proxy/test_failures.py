@@ -7,14 +7,16 @@ from collections import Counter
 import pytest
 
 from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.identity import Role
 from meshsim.mesh.registry import UNKNOWN
 from meshsim.proxy.settings import Settings
-from meshsim.telemetry.istio import SeriesKey
+from meshsim.telemetry.istio import RequestMetrics, SeriesKey
 from tests.kits.dataplane import Proxy, Received, Upstream, app, ok, proxying, vs
 from tests.kits.eventually import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_factories=["uvloop"])]
 
+_ABORT = "fault: {abort: {httpStatus: 418, percentage: {value: 100}}}\n"
 _TO_APP = "route: [{destination: {host: app.test}}]\n"
 
 
@@ -306,3 +308,43 @@ async def test_a_mirror_gets_copies_and_changes_nothing_for_the_client() -> None
         proxy_without_mirror = app(upstream), app(await _unused_port(), name="mirror.test"), rule
         async with proxying(*proxy_without_mirror) as proxy:
             assert (await proxy.ask()).status == 200
+
+
+async def test_an_answer_of_the_proxys_own_is_as_readable_across_origins_as_the_upstreams() -> None:
+    rule = (
+        "    corsPolicy: {allowOrigins: [{exact: 'https://a.test'}], exposeHeaders: [x-e]}\n"
+        "    route: [{destination: {host: nosuch.test}}]\n"
+    )
+    async with Upstream() as upstream, proxying(app(upstream), vs(f"  -{rule[3:]}")) as proxy:
+        reply = await proxy.ask("/", "origin: https://a.test")
+        assert reply.status == 503
+        assert reply.headers["access-control-allow-origin"] == "https://a.test"
+        assert reply.headers["access-control-expose-headers"] == "x-e"
+        proxy.publish(app(upstream), vs(f"  - {_ABORT}{rule}"))
+        reply = await proxy.ask("/", "origin: https://a.test")
+        assert reply.status == 418
+        assert "access-control-allow-origin" not in reply.headers
+
+
+async def test_an_aborted_request_counts_for_the_service_that_it_was_for() -> None:
+    async with Upstream() as upstream, proxying(app(upstream), vs(f"  - {_ABORT}    {_TO_APP}")) as proxy:
+        assert (await proxy.ask()).status == 418
+        (key,) = _keys(proxy)
+        assert (key.service.host, key.workload.name, key.reporters) == ("app.test", UNKNOWN, ("source",))
+
+
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [(Role.SIDECAR, ("app.test", "PassthroughCluster")), (Role.GATEWAY, (UNKNOWN, UNKNOWN))],
+)
+async def test_a_host_that_nobody_knows_counts_by_its_name_at_a_sidecar_only(role: Role, service: object) -> None:
+    async with proxying(role=role) as proxy:
+        await proxy.ask()
+        (key,) = _keys(proxy)
+        assert (key.service.host, key.service.name) == service
+
+
+async def test_invented_hosts_do_not_fill_the_memory() -> None:
+    metrics = RequestMetrics()
+    services = {metrics.outside(f"h{number}", f"h{number}") for number in range(5000)}
+    assert len(services) < 1100

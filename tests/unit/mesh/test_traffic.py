@@ -135,9 +135,16 @@ _POLICY = {
 def _preflight(policy: dict[str, object], origin: str) -> dict[bytes, bytes] | None:
     cors = compile_cors(decode(CorsPolicy, policy))
     assert cors is not None
-    asked = request(method="OPTIONS", headers=[("origin", origin), ("access-control-request-method", "PUT")])
+    asked = request(
+        method="OPTIONS",
+        headers=[
+            ("origin", origin),
+            ("access-control-request-method", "PUT"),
+            ("access-control-request-headers", "x-a,x-b"),
+        ],
+    )
     answer = cors.preflight(asked)
-    return None if answer is None else dict(answer)
+    return None if answer is None else {**dict(answer), **dict(cors.marks(asked))}
 
 
 def test_a_preflight_of_an_allowed_origin_is_answered() -> None:
@@ -153,7 +160,20 @@ def test_a_preflight_of_an_allowed_origin_is_answered() -> None:
 
 def test_a_preflight_of_another_origin_is_forwarded_or_ignored() -> None:
     assert _preflight(_POLICY, "https://evil.test") is None
-    assert _preflight({**_POLICY, "unmatchedPreflights": "IGNORE"}, "https://evil.test") == {}
+    assert _preflight({**_POLICY, "unmatchedPreflights": "IGNORE"}, "https://evil.test") == {
+        b"access-control-allow-credentials": b"true",
+        b"access-control-allow-methods": b"GET,POST",
+        b"access-control-max-age": b"86400",
+    }
+
+
+def test_a_star_for_methods_or_headers_is_whatever_is_asked_for() -> None:
+    policy: dict[str, object] = {"allowOrigins": [{"exact": "*"}], "allowMethods": ["*"], "allowHeaders": ["*"]}
+    assert _preflight(policy, "https://q") == {
+        b"access-control-allow-origin": b"https://q",
+        b"access-control-allow-methods": b"PUT",
+        b"access-control-allow-headers": b"x-a,x-b",
+    }
 
 
 def test_a_star_answers_with_the_origin_itself() -> None:

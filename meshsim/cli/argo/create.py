@@ -76,6 +76,12 @@ async def _create_run(flags: argparse.Namespace, manifests: Sequence[Manifest], 
     else:
         template = await api.get(kind, Key("" if flags.is_global else flags.namespace, flags.template))
     created = await api.create(ANALYSIS_RUN, run_of(template, flags))
+    left_out = [one.template_name for one in decode(AnalysisTemplate, template).spec.templates]
+    if left_out:
+        sys.stderr.write(
+            f"Warning: the run lacks the metrics of {', '.join(left_out)}: only a rollout or an experiment adds "
+            "those of the templates that a template names.\n"
+        )
     return f"analysisrun.argoproj.io/{created['metadata']['name']} created\n"
 
 

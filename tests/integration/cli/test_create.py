@@ -31,13 +31,14 @@ class Cli:
     def __init__(self, kubeconfig: Path, capture: pytest.CaptureFixture[str]) -> None:
         self._kubeconfig = str(kubeconfig)
         self._capture = capture
+        self.err = ""
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """What it printed, on stderr when it failed."""
         ended = main([*arguments, "--kubeconfig", self._kubeconfig])
-        out, err = self._capture.readouterr()
-        assert ended == code, err
-        return err if code else out
+        out, self.err = self._capture.readouterr()
+        assert ended == code, self.err
+        return self.err if code else out
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,12 @@ def test_what_can_not_be_created_is_said_in_one_sentence(
     cli("apply", "-f", file)
 
     assert complaint in cli("create", *arguments, code=1)
+
+
+def test_metrics_that_a_run_by_hand_leaves_out_are_named(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "nesting.yaml"
+    nesting = TEMPLATE | {"spec": TEMPLATE["spec"] | {"templates": [{"templateName": "latency"}]}}
+    path.write_text(yaml.safe_dump(nesting))
+    cli("create", "analysisrun", "--from-file", str(path), "-a", "service=a")
+
+    assert cli.err.startswith("Warning: the run lacks the metrics of latency: ")

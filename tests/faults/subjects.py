@@ -77,19 +77,24 @@ class Subject:
         fresh.write_text(text)
         fresh.replace(path)
 
+    async def _has_no_requests(self) -> bool:
+        stats = await _ask(self.admin, "GET", "/stats?filter=http.traffic.downstream_rq_active")
+        return b"downstream_rq_active: 0" in stats
+
     async def stop(self) -> int:
         """Let it end in order; returns the exit code."""
         if self.name == "envoy":
             # A bare SIGTERM would lose what is in flight.
-            await _post(self.admin, "/drain_listeners?graceful&skip_exit")
+            await _ask(self.admin, "POST", "/drain_listeners?graceful&skip_exit")
+            await eventually(self._has_no_requests, within_s=30)
         self.process.send_signal(signal.SIGTERM)
         return await self.process.wait()
 
 
-async def _post(address: str, path: str) -> bytes:
+async def _ask(address: str, method: str, path: str) -> bytes:
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+    writer.write(f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
     return answer

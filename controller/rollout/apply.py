@@ -1,6 +1,5 @@
 """Apply: carry a plan out, in its order. The status comes last; whatever is refused stops the rest."""
 
-from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from controller.rollout.actions import Action, Create, Delete, Emit, Patch, Plan, Replace
@@ -10,7 +9,15 @@ from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import RolloutDuration
 from meshsim.client.api import AlreadyExistsError, Api, ApiError, NotFoundError, UnreachableError
 
-Learn = Callable[[Kind, Object], None]
+
+class Writes(Protocol):
+    """Is told of our own writes, before and after."""
+
+    def expect(self, kind: Kind, key: Key) -> None:
+        """A write to that object is about to begin."""
+
+    def learn(self, kind: Kind, obj: Object) -> None:
+        """What a write returned."""
 
 
 class Recorder(Protocol):
@@ -41,10 +48,10 @@ class CreationRefusedError(ApiError):
 class Applier:
     """Writes to the API, and lets the caches know what it wrote."""
 
-    def __init__(self, api: Api, recorder: Recorder, learn: Learn) -> None:
+    def __init__(self, api: Api, recorder: Recorder, writes: Writes) -> None:
         self._api = api
         self._recorder = recorder
-        self._learn = learn
+        self._writes = writes
 
     async def apply(self, rollout: Object, plan: Plan) -> None:
         """Do what the plan says about this rollout.
@@ -61,7 +68,7 @@ class Applier:
             # Refused when anybody, a person's `abort` say, wrote the rollout since it was observed.
             version = written.get((ROLLOUT, key)) or rollout["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version}, "status": plan.status_patch}
-            self._learn(ROLLOUT, await self._api.patch(ROLLOUT, key, patch, subresource="status"))
+            self._writes.learn(ROLLOUT, await self._api.patch(ROLLOUT, key, patch, subresource="status"))
         if plan.ended is not None:
             self._recorder.record_end(plan.ended)
         for event in plan.announcements:
@@ -74,6 +81,7 @@ class Applier:
             case Create(kind, obj):
                 self._note(kind, await self._create(kind, obj), written)
             case Patch(kind, key, patch, how, subresource):
+                self._writes.expect(kind, key)
                 self._note(kind, await self._api.patch(kind, key, patch, how=how, subresource=subresource), written)
             case Replace(kind, obj):
                 version = written.get((kind, key_of(obj))) or obj["metadata"].get("resourceVersion")
@@ -98,7 +106,7 @@ class Applier:
 
     def _note(self, kind: Kind, obj: Object, written: dict[tuple[Kind, Key], str]) -> None:
         written[kind, key_of(obj)] = obj["metadata"]["resourceVersion"]
-        self._learn(kind, obj)
+        self._writes.learn(kind, obj)
 
     async def _delete(self, kind: Kind, key: Key, uid: str) -> None:
         try:

@@ -49,6 +49,7 @@ class Cache:
         self._references: dict[Key, set[tuple[Kind, Key]]] = {}
         self._referrers: dict[tuple[Kind, Key], set[Key]] = defaultdict(set)
         self._own_services: dict[Key, str] = {}
+        self._being_written: set[Key] = set()
         for kind in _OWNED:
             self.informers[kind].on_change(self._owner_indexer(kind))
         self.informers[ROLLOUT].on_change(self._index_references)
@@ -73,18 +74,27 @@ class Cache:
         """The rollouts that name this object."""
         return frozenset(self._referrers.get((kind, key), ()))
 
+    def expect(self, kind: Kind, key: Key) -> None:
+        """A write of our own to that object is about to begin: its event may come before its answer."""
+        if kind == SERVICE:
+            self._being_written.add(key)
+
     def learn(self, kind: Kind, obj: Object) -> None:
         """Take in what a write of our own returned."""
         if kind == SERVICE:
+            self._being_written.discard(key_of(obj))
             self._own_services[key_of(obj)] = obj["metadata"]["resourceVersion"]
         if kind in self.informers:
             self.informers[kind].learn(obj)
 
     def is_own_service_write(self, change: Change) -> bool:
-        """The change of a Service is the last one that we made ourselves."""
+        """The change of a Service is the last one that we made ourselves, or comes while we make one."""
         if change.new is None:
             self._own_services.pop(change.key, None)
+            self._being_written.discard(change.key)
             return False
+        if change.key in self._being_written:
+            return True
         version: str = change.new["metadata"]["resourceVersion"]
         return self._own_services.get(change.key) == version
 

@@ -25,6 +25,9 @@ _RULES: Final = Rules()
 class Memory(Seen, Protocol):
     """What has been seen, and is told what was written."""
 
+    def expect(self, kind: Kind, key: Key) -> None:
+        """A write of our own to that object is about to begin: its event may come before its answer."""
+
     def learn(self, kind: Kind, obj: Object) -> None:
         """Take in what a write of our own returned."""
 
@@ -36,7 +39,7 @@ class RolloutReconciler:
         self._memory = memory
         self._clock = clock
         self._rules = rules
-        self._applier = Applier(api, recorder, memory.learn)
+        self._applier = Applier(api, recorder, memory)
 
     async def reconcile(self, key: Key) -> float | None:
         """Observe, plan, apply. Returns the instant to look again."""

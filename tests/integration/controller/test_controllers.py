@@ -1,6 +1,6 @@
 """The wired controllers over real caches: what they watch, what they give back, what they report."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,10 +23,13 @@ from meshsim.api.kinds import (
     ROLLOUT,
     SERVICE,
     VIRTUAL_SERVICE,
+    Kind,
     kind_named,
 )
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
+from meshsim.client.api import PatchType
+from meshsim.kit.clock import LoopClock, VirtualClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.telemetry.exposition import exposition
@@ -39,11 +42,29 @@ pytestmark = pytest.mark.asyncio
 _DEMO = Key(NAMESPACE, "demo")
 
 
+class LateAnswers(InProcessApi):
+    """Tells what watches of a change before it answers the writer, as the API does over HTTP."""
+
+    async def patch(
+        self,
+        kind: Kind,
+        key: Key,
+        patch: Object | Sequence[Object],
+        *,
+        how: PatchType = PatchType.MERGE,
+        subresource: str = "",
+    ) -> Object:
+        answer = await super().patch(kind, key, patch, how=how, subresource=subresource)
+        await LoopClock().sleep(0.002)
+        return answer
+
+
 class Cluster:
     """An API with controllers, and pods that are ready as soon as somebody says so."""
 
     def __init__(self, instance_id: str = "") -> None:
-        self.api = InProcessApi()
+        self.clock = VirtualClock()
+        self.api = LateAnswers(self.clock)
         counted = CountedApi(self.api)
         self.recorder = EventRecorder(self.api, self.api.clock)
         providers = Providers(counted, self.api.clock, Outbound())
@@ -120,6 +141,34 @@ async def test_a_weight_that_somebody_edits_is_set_right_again() -> None:
             return [item["weight"] for item in route] == [100, 0]
 
         await eventually(is_right)
+
+
+async def test_a_service_that_an_abort_makes_go_to_and_fro_is_looked_at_once_a_second_and_not_without_a_break() -> None:
+    async with cluster(routed_canary([{"setWeight": 20}, {"pause": {}}])) as running:
+        await eventually(lambda: running.selected("demo-canary"))
+        stable = running.selected("demo-canary")
+        template = {"spec": {"containers": [{"name": "demo", "image": "demo:v2"}]}}
+        await running.api.patch(ROLLOUT, _DEMO, {"spec": {"template": template}})
+
+        async def is_paused() -> bool:
+            await running.ready()
+            return running.phase() == "Paused"
+
+        await eventually(is_paused)
+        switches: list[int] = []
+        other = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "other"}}
+        await running.apply([{**other, "spec": {"hosts": ["other"], "http": [{"directResponse": {"status": 200}}]}}])
+        running.api.store.follow(SERVICE, lambda event: switches.append(event.version))
+        await running.api.patch(ROLLOUT, _DEMO, {"status": {"abort": True}}, subresource="status")
+        await eventually(lambda: running.phase() == "Degraded" and running.selected("demo-canary") == stable)
+        # The time of a hundred more answers, in which no second passes on the cluster's clock.
+        for number in range(100):
+            await running.api.patch(
+                VIRTUAL_SERVICE, Key(NAMESPACE, "other"), {"metadata": {"labels": {"n": f"{number}"}}}
+            )
+        assert 2 <= len(switches) <= 6
+        await running.clock.advance(1.5)
+        await eventually(lambda: len(switches) >= 4)
 
 
 async def test_services_of_a_rollout_that_is_gone_are_given_back() -> None:

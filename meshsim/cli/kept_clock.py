@@ -1,6 +1,7 @@
 """The clock of a data directory: a reopened one goes on from its own time, unless that was real time all along."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -38,18 +39,41 @@ def open_clock(data_dir: Path | None, speed: float) -> ClockEpoch:
     return start_epoch(speed, None if was_real_time else kept.shown)
 
 
-async def keep_clock(data_dir: Path, clock: ScaledClock) -> None:
-    """Note what the clock shows, until cancelled; the last note is exact. Raises OSError.
+async def keep_clock(data_dir: Path, clock: ScaledClock, say: Callable[[str], None]) -> None:
+    """Note what the clock shows, until cancelled; the last note is exact.
 
-    The others run ahead, so that a clock never goes back, even when this process is killed.
+    The others run ahead, so that a clock never goes back, even when this process is killed. A disk that takes no
+    notes is said once, and tried again.
     """
-    wall = LoopClock()
+    wall, notes = LoopClock(), _Notes(data_dir, clock, say)
     try:
         while True:
-            await asyncio.to_thread(note_clock, data_dir, clock, _EVERY_S)
+            await asyncio.to_thread(notes.write, _EVERY_S)
             await wall.sleep(_EVERY_S - _WRITE_S)
     finally:
-        await asyncio.to_thread(note_clock, data_dir, clock)
+        await asyncio.to_thread(notes.write)
+
+
+class _Notes:
+    """Notes of a clock on a disk that may be full."""
+
+    def __init__(self, data_dir: Path, clock: ScaledClock, say: Callable[[str], None]) -> None:
+        self._data_dir = data_dir
+        self._clock = clock
+        self._say = say
+        self._fails = False
+
+    def write(self, ahead_s: float = 0.0) -> None:
+        try:
+            note_clock(self._data_dir, self._clock, ahead_s)
+        except OSError as error:
+            if not self._fails:
+                self._say(f"the clock cannot be kept in {self._data_dir}: {error.strerror}; it is tried again")
+            self._fails = True
+        else:
+            if self._fails:
+                self._say(f"the clock is kept in {self._data_dir} again")
+            self._fails = False
 
 
 def note_clock(data_dir: Path, clock: ScaledClock, ahead_s: float = 0.0) -> None:

@@ -200,7 +200,7 @@ class _Up:
     async def _keep_clock(self) -> None:
         data_dir, clock = self._topology.data_dir, ScaledClock(self._epoch)
         if data_dir is not None:
-            await keep_clock(data_dir, clock)
+            await keep_clock(data_dir, clock, say)
 
 
 async def apply_at_start(api: Api, manifests: Sequence[Manifest]) -> None:

@@ -35,11 +35,33 @@ def test_a_clock_never_goes_back_even_when_its_keeper_is_killed(tmp_path: Path) 
 @pytest.mark.asyncio
 async def test_the_note_of_a_keeper_that_ends_is_exact(tmp_path: Path) -> None:
     clock = ScaledClock(start_epoch(1000.0, LoopClock().now() + A_YEAR_S))
+    said: list[str] = []
     async with TaskOwner() as tasks:
-        tasks.start(keep_clock(tmp_path, clock), "keeper")
+        tasks.start(keep_clock(tmp_path, clock, said.append), "keeper")
         await eventually((tmp_path / "clock.json").exists)
     kept = await asyncio.to_thread(open_clock, tmp_path, 1.0)
     assert kept.shown == pytest.approx(clock.now(), abs=500)
+    assert said == []
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_takes_no_notes_is_said_once_and_ends_nothing(tmp_path: Path) -> None:
+    data_dir, said = tmp_path / "gone", list[str]()
+    async with TaskOwner() as tasks:
+        keeper = tasks.start(keep_clock(data_dir, ScaledClock(start_epoch()), said.append), "keeper")
+        await eventually(lambda: bool(said))
+        assert not keeper.done()
+    assert said == [f"the clock cannot be kept in {data_dir}: No such file or directory; it is tried again"]
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_takes_notes_again_is_said_too(tmp_path: Path) -> None:
+    data_dir, said = tmp_path / "gone", list[str]()
+    async with TaskOwner() as tasks:
+        tasks.start(keep_clock(data_dir, ScaledClock(start_epoch()), said.append), "keeper")
+        await eventually(lambda: bool(said))
+        data_dir.mkdir()
+    assert said[1:] == [f"the clock is kept in {data_dir} again"]
 
 
 def test_a_directory_that_ran_on_real_time_goes_on_with_it(tmp_path: Path) -> None:

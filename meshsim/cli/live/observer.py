@@ -102,7 +102,7 @@ class Observer:
         """Weight against observed share of the new version, for every time the weights stood still."""
         return tuple(
             step_result(span.title, observe(self.traffic.samples, span, self.release.new, CONFIDENCE))
-            for span in self.spans.ended
+            for span in self.spans.told
         )
 
     def _versions(self, seen: Seen, wall_now: float) -> tuple[VersionState, ...]:

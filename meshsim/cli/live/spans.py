@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from meshsim.cli.live.configured import Split
 from meshsim.kit.split import Band, Regularity, band, regularity
@@ -17,6 +18,11 @@ class Span:
     began: float
     ended: float | None = None
 
+    @property
+    def length_s(self) -> float:
+        """How long it took, 0 while it runs."""
+        return 0.0 if self.ended is None else self.ended - self.began
+
     def covers(self, instant: float) -> bool:
         """A request that began then was split so."""
         return self.began <= instant and (self.ended is None or instant < self.ended)
@@ -28,6 +34,12 @@ class Spans:
     def __init__(self) -> None:
         self.ended: list[Span] = []
         self.current: Span | None = None
+
+    @property
+    def told(self) -> list[Span]:
+        """The spans that ended; of neighbours that differ in nothing but their time, the longest."""
+        groups = groupby(self.ended, key=lambda span: (span.title, span.split))
+        return [max(group, key=lambda span: span.length_s) for _, group in groups]
 
     def is_current(self, title: str, split: Split) -> bool:
         """The span that runs has that title and split."""

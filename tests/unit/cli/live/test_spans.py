@@ -68,3 +68,13 @@ def test_a_version_without_weight_may_not_answer_once() -> None:
     span = Span("pause", {"v1": 1.0}, 0.0)
     assert observe([_sample(1.0, "v1")] * 100, span, "v2", 0.999).is_chance
     assert not observe([_sample(1.0, "v1")] * 100 + [_sample(1.0, "v2")], span, "v2", 0.999).is_chance
+
+
+def test_of_neighbouring_spans_that_differ_only_in_time_the_longest_is_told() -> None:
+    spans = Spans()
+    for began, ended in ((0.0, 1.0), (2.0, 9.0), (10.0, 11.0)):
+        spans.steady(began, "after the last step", {"v2": 1.0})
+        spans.moving(ended)
+    spans.steady(12.0, "another step", {"v2": 1.0})
+    spans.moving(13.0)
+    assert [(span.title, span.began) for span in spans.told] == [("after the last step", 2.0), ("another step", 12.0)]

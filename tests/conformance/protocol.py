@@ -15,8 +15,9 @@ import lzma
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -113,17 +114,32 @@ async def _watched(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
     return received, reader.exception() is not None
 
 
+Played = Callable[[], Awaitable[list[str]]]
+
+
 async def replay(recording: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Every case and every upstream fault of a recording, by id, with what disagrees."""
+    """Every case and every upstream fault of a recording, by id, with what disagrees.
+
+    All are played at once; what disagrees then is played once more with the proxy to itself, because a busy machine may
+    bring a piece of an answer later than the recording watched.
+    """
     cases, faults = recording.get("cases", []), recording.get("upstream_faults", [])
-    outcomes: dict[str, list[str]] = {}
     async with _scene(faults) as scene:
-        playing = [_play_case(scene, case) for case in cases] + [_play_fault(scene, fault) for fault in faults]
-        ids = [id_of(case["name"]) for case in cases] + [id_of(fault["path"]) for fault in faults]
-        results = await asyncio.gather(*playing, return_exceptions=True)
-    for id_, result in zip(ids, results, strict=True):
-        outcomes[id_] = result if isinstance(result, list) else [f"{type(result).__name__}: {result}"]
+        plays: dict[str, Played] = {id_of(case["name"]): partial(_play_case, scene, case) for case in cases}
+        plays |= {id_of(fault["path"]): partial(_play_fault, scene, fault) for fault in faults}
+        found = await asyncio.gather(*(_outcome(play) for play in plays.values()))
+        outcomes = dict(zip(plays, found, strict=True))
+        for id_ in [id_ for id_, problems in outcomes.items() if problems]:
+            scene.workload.played.clear()
+            outcomes[id_] = await _outcome(plays[id_])
     return outcomes
+
+
+async def _outcome(play: Played) -> list[str]:
+    try:
+        return await play()
+    except Exception as error:  # noqa: BLE001 - a case that cannot be played is one that disagrees
+        return [f"{type(error).__name__}: {error}"]
 
 
 @asynccontextmanager

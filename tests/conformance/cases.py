@@ -57,12 +57,11 @@ def tell(outcomes: Iterable[tuple[str, Sequence[str]]], out: TextIO) -> bool:
     return unexplained == 0
 
 
-def compare(cases: Iterable[Case], out: TextIO) -> bool:
-    """Print disagreements and, last, `N of M`; True when nothing but deliberate differences is left."""
+def count(cases: Sequence[Case], out: TextIO) -> tuple[int, int]:
+    """Print disagreements; returns how many cases agree, and how many differ without being meant to."""
     explained = deliberate_differences()
-    every: Sequence[Case] = list(cases)
     agreed = unexplained = 0
-    for case in every:
+    for case in cases:
         problem = disagreement(case)
         if problem is None:
             agreed += 1
@@ -71,5 +70,12 @@ def compare(cases: Iterable[Case], out: TextIO) -> bool:
         else:
             unexplained += 1
             out.write(f"{case.id}: {problem}\n")
+    return agreed, unexplained
+
+
+def compare(cases: Iterable[Case], out: TextIO) -> bool:
+    """Print disagreements and, last, `N of M`; True when nothing but deliberate differences is left."""
+    every = list(cases)
+    agreed, unexplained = count(every, out)
     out.write(f"{agreed} of {len(every)}\n")
     return unexplained == 0

@@ -23,7 +23,7 @@ from tests.conformance import (
     vectors_plugin,
     vectors_replicas,
 )
-from tests.conformance.cases import Case, deliberate_differences, disagreement
+from tests.conformance.cases import Case, count
 from tests.kits.shared import shared
 
 RECORDINGS: Final = (
@@ -73,18 +73,8 @@ def read_cases(file: Path) -> list[Case]:
 
 def compare_file(file: Path, out: TextIO) -> tuple[int, int, int]:
     """Print the disagreements and the count of one file; returns agreed, all, and the unexplained ones."""
-    explained = deliberate_differences()
     cases = read_cases(file)
-    agreed = unexplained = 0
-    for case in cases:
-        problem = disagreement(case)
-        if problem is None:
-            agreed += 1
-        elif case.id in explained or case.group in explained:
-            out.write(f"{case.id}: deliberate: {explained.get(case.id) or explained[case.group]}\n")
-        else:
-            unexplained += 1
-            out.write(f"{case.id}: {problem}\n")
+    agreed, unexplained = count(cases, out)
     out.write(f"{file.name}: {agreed} of {len(cases)}\n")
     return agreed, len(cases), unexplained
 

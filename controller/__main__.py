@@ -19,10 +19,11 @@ from controller.manager import Manager
 from controller.rollout.rules import ArgoVersion, Rules
 from meshsim.api.validate.fields import label_value_errors
 from meshsim.client.http import HttpApi
+from meshsim.kit.address import Address
 from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
-from meshsim.telemetry.pages import Address, metrics_routes, serve_pages
+from meshsim.telemetry.pages import metrics_routes, serve_pages
 
 _log: Final = logging.getLogger(__name__)
 

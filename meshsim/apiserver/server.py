@@ -18,10 +18,10 @@ from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.rest import Rest
 from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.store import Store
+from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock
 from meshsim.kit.tasks import TaskOwner
-from meshsim.telemetry.pages import Address, cannot_listen
 
 _SHUTDOWN_S: Final = 1.0
 

@@ -11,9 +11,9 @@ from aiohttp import web
 from meshsim.client.api import Api
 from meshsim.dashboard.live import Live
 from meshsim.dashboard.traffic import Traffic
+from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.foreign import foreign_reason
-from meshsim.telemetry.pages import Address, cannot_listen
 
 _SHUTDOWN_S: Final = 0.5
 _PAGE: Final = {

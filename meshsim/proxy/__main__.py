@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshsim.api.decode import FieldError, read_documents
+from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
 from meshsim.kit.flags import PlaneParser, count, port
@@ -18,7 +19,6 @@ from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig, Role, mesh
 from meshsim.proxy.fleet import Fleet
 from meshsim.proxy.server import ProxyOptions, ProxyServer
 from meshsim.proxy.settings import DEFAULT_MAX_HEAD_BYTES, Settings
-from meshsim.telemetry.pages import Address
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.errors import StartError
 from meshsim.kit.plane import Plane
@@ -26,7 +27,7 @@ from meshsim.proxy.queries import Add, Queries
 from meshsim.proxy.server import ProxyOptions
 from meshsim.proxy.stats import merged_clusters
 from meshsim.telemetry.exposition import CONTENT_TYPE, merged
-from meshsim.telemetry.pages import Address, cannot_listen, serve_pages
+from meshsim.telemetry.pages import serve_pages
 
 _RESPAWN_S: Final = 0.1
 _KILL_AFTER_DRAIN_S: Final = 2.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.client.http import HttpApi
+from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.heap import building_to_stay
 from meshsim.kit.lag import PROXY_HOPS, Lags
 from meshsim.kit.plane import Plane
@@ -26,7 +27,7 @@ from meshsim.proxy.queries import EngineSampler, Queries
 from meshsim.proxy.settings import Settings
 from meshsim.proxy.sources import ApiSource, FileSource
 from meshsim.telemetry.accesslog import json_line, text_line
-from meshsim.telemetry.pages import Address, cannot_listen, lag_routes, serve_pages
+from meshsim.telemetry.pages import lag_routes, serve_pages
 
 _BACKLOG: Final = 1024
 _SAMPLE_EVERY_S: Final = 1.0

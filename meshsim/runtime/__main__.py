@@ -9,6 +9,7 @@ from typing import Final
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICA_SET, SERVICE
 from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
+from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
 from meshsim.kit.flags import PlaneParser, port
@@ -22,7 +23,7 @@ from meshsim.runtime.listening import has_aliases
 from meshsim.runtime.pages import NodePages
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
-from meshsim.telemetry.pages import Address, serve_pages
+from meshsim.telemetry.pages import serve_pages
 
 _log: Final = logging.getLogger(__name__)
 

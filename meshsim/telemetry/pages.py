@@ -1,26 +1,17 @@
 """Pages that every plane has: opening a port for an application, metrics, health, lag."""
 
 import contextlib
-import os
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-from meshsim.kit.errors import StartError, UsageError
+from meshsim.kit.address import Address, cannot_listen
+from meshsim.kit.errors import UsageError
 from meshsim.kit.lag import Lags, lag_of
 from meshsim.telemetry.exposition import CONTENT_TYPE, Sample, exposition
 
 _SHUTDOWN_S: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen; port 0 takes a free one."""
-
-    host: str
-    port: int
 
 
 async def serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, address: Address, name: str = "") -> str:
@@ -35,14 +26,6 @@ async def serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, ad
         raise cannot_listen(address, error, f" ({name})" if name else "") from None
     ip, port = runner.addresses[0][:2]
     return f"{ip}:{port}"
-
-
-def cannot_listen(address: Address, error: OSError, which: str = "") -> StartError:
-    """The sentence for a port that cannot be opened."""
-    # What a loop raises says the address again around the system's own words, which the number brings back.
-    number = error.errno or 0
-    reason = os.strerror(number) if number > 0 else error.strerror or str(error)
-    return StartError(f"cannot listen on {address.host}:{address.port}{which}: {reason}")
 
 
 def metrics_routes(samples: Callable[[], Iterable[Sample]]) -> list[web.RouteDef]:

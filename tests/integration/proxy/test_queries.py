@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from meshsim.kit.address import Address
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
@@ -15,7 +16,7 @@ from meshsim.mesh.registry import Workload
 from meshsim.proxy.queries import Add, Queries
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import BOTH, RequestMetrics, SeriesKey, names_of, numbers_of
-from meshsim.telemetry.pages import Address, serve_pages
+from meshsim.telemetry.pages import serve_pages
 from meshsim.telemetry.promql.exposed import labels_of
 from tests.kits.eventually import eventually
 

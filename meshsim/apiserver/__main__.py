@@ -34,11 +34,12 @@ def main() -> int:
         metavar="NAME",
         help="another name that this machine is reached by, repeatable",
     )
+    parser.add_argument("--seed", type=int, default=None, help="repeat a run: the same generated names")
     add_plane_flags(parser)
     flags = parser.parse_args()
 
     async def serve(plane: Plane) -> None:
-        async with api_server(plane.clock, flags.data_dir, allowed_hosts=flags.allowed_host) as server:
+        async with api_server(plane.clock, flags.data_dir, allowed_hosts=flags.allowed_host, seed=flags.seed) as server:
             dashboard = DashboardServer(server.local, plane.clock, flags.stats, flags.allowed_host)
             try:
                 api = await server.listen(flags.host, flags.port)

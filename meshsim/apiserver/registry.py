@@ -12,6 +12,7 @@ from meshsim.apiserver import refusals, scale, strategy
 from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields, check_status
 from meshsim.apiserver.apply import Applying, applied
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
+from meshsim.apiserver.generated_names import NameEndings
 from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.selection import Selection
@@ -23,7 +24,7 @@ NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 """Those that every cluster begins with."""
 _PERMANENT: Final = ("default", "kube-public", "kube-system")
 _MAX_OBJECT_BYTES: Final = 3 * 1024 * 1024
-_SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+_MAX_GENERATED_BASE: Final = 58
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,14 @@ _PLAIN: Final = WriteOptions()
 class Registry:
     """The verbs over a store. No method waits; each raises ApiError; objects returned are shared: copy before changing.
 
-    `now` tells the time that objects are stamped with, `draw` makes uids and generated names.
+    `now` tells the time that objects are stamped with, `draw` makes uids; a seed repeats generated names.
     """
 
-    def __init__(self, store: Store, now: Callable[[], float], draw: Draw) -> None:
+    def __init__(self, store: Store, now: Callable[[], float], draw: Draw, seed: int | None = None) -> None:
         self.store = store
         self.now = now
         self._draw = draw
+        self._endings = NameEndings(seed)
         self._deleter = Deleter(store)
         for name in NAMESPACES:
             if store.get(NAMESPACE, Key("", name)) is None:
@@ -77,7 +79,8 @@ class Registry:
         """Store a new object."""
         obj = strategy.check_shape(kind, body, options.version)
         check_fields(kind, obj, options.validation, options.warn)
-        birth = strategy.Birth(namespace, self.now(), self._uid(), self._suffix())
+        name = self._new_name(kind, namespace, obj["metadata"])
+        birth = strategy.Birth(namespace, self.now(), self._uid(), name)
         obj = strategy.prepare_create(kind, obj, birth)
         if options.managed_fields:
             obj["metadata"]["managedFields"] = options.managed_fields
@@ -214,8 +217,13 @@ class Registry:
             bits = bits << 32 | int(self._draw() * 2**32)
         return str(UUID(int=bits, version=4))
 
-    def _suffix(self) -> str:
-        return "".join(_SUFFIX_LETTERS[int(self._draw() * len(_SUFFIX_LETTERS))] for _ in range(5))
+    def _new_name(self, kind: Kind, namespace: str, metadata: Object) -> str:
+        """The name it asks for, or one that is made from its generateName; empty when it has neither."""
+        name: str = metadata.get("name") or ""
+        base: str = (metadata.get("generateName") or "")[:_MAX_GENERATED_BASE]
+        if name or not base:
+            return name
+        return base + self._endings.ending(kind, namespace, base, lambda key: self.store.get(kind, key) is not None)
 
 
 def _in_version(kind: Kind, version: str) -> str:

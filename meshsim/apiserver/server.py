@@ -71,10 +71,11 @@ class ApiServer:
 
 @asynccontextmanager
 async def api_server(
-    clock: Clock, data_dir: Path | None = None, *, allowed_hosts: Collection[str] = ()
+    clock: Clock, data_dir: Path | None = None, *, allowed_hosts: Collection[str] = (), seed: int | None = None
 ) -> AsyncIterator[ApiServer]:
     """An API server, closed at the end; without a data directory it keeps everything in memory.
 
+    With a seed the names that it generates repeat.
     Requests by the name of another machine are refused, unless it is one of the allowed hosts.
 
     Raises StartError when the directory cannot be used.
@@ -84,7 +85,7 @@ async def api_server(
     journal = await asyncio.to_thread(Journal, data_dir) if data_dir is not None else None
     try:
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
-        server = ApiServer(clock, Registry(store, clock.now, draws()), journal, allowed_hosts)
+        server = ApiServer(clock, Registry(store, clock.now, draws(), seed), journal, allowed_hosts)
         async with TaskOwner() as tasks:
             tasks.start(expire_events(server.registry, clock), "expire events")
             try:

@@ -24,7 +24,6 @@ _QUALIFIED_NAME: Final = re.compile(
     r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_MAX_GENERATED_BASE: Final = 58
 _KEPT: Final = ("name", "namespace", "uid", "creationTimestamp", "generateName", "generation", "deletionTimestamp",
                 "deletionGracePeriodSeconds", "managedFields")  # fmt: skip
 _SELECTOR_IMMUTABLE: Final = ("ReplicaSet", "Deployment", "Job")
@@ -32,12 +31,12 @@ _SELECTOR_IMMUTABLE: Final = ("ReplicaSet", "Deployment", "Job")
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What the server gives a new object. `suffix` completes a generateName."""
+    """What the server gives a new object. `name` is the one it asks for or has been given, empty for neither."""
 
     namespace: str
     now: float
     uid: str
-    suffix: str
+    name: str
 
 
 def check_shape(kind: Kind, obj: object, version: str = "") -> Object:
@@ -81,15 +80,10 @@ def prepare_create(kind: Kind, obj: Object, birth: Birth) -> Object:
     if metadata.get("resourceVersion"):
         raise refusals.bad_request("resourceVersion should not be set on objects to be created")
     _settle_namespace(kind, metadata, birth.namespace)
-    if not metadata.get("name"):
-        base = metadata.get("generateName")
-        if not base:
-            raise refusals.invalid(
-                kind,
-                "",
-                [Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired")],
-            )
-        metadata["name"] = base[:_MAX_GENERATED_BASE] + birth.suffix
+    if not birth.name:
+        required = "Required value: name or generateName is required"
+        raise refusals.invalid(kind, "", [Cause("metadata.name", required, "FieldValueRequired")])
+    metadata["name"] = birth.name
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "managedFields"):
         metadata.pop(field, None)
     metadata["uid"] = birth.uid

@@ -64,7 +64,7 @@ class Topology:
         seed = () if self.seed is None else ("--seed", str(self.seed))
         client = ("--api", self.url("api"))
         stats = ("--stats", self.url("stats", STATS_PATH))
-        apiserver = (*self._port("api"), *self._port("dashboard", "--dashboard-port"), *stats, *data)
+        apiserver = (*self._port("api"), *self._port("dashboard", "--dashboard-port"), *stats, *data, *seed)
         stats_and_admin = (*self._port("admin", "--admin-port"), *self._port("stats", "--stats-port"))
         whose = ("--namespace", self.namespace)
         proxy = (*client, *self._port("traffic"), *stats_and_admin, *seed, *whose, "--drain-timeout", _PROXY_DRAIN)

@@ -49,7 +49,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run pauses, delays and time stamps N times as fast as real time; traffic stays real (default 1)",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="repeat the chances of an earlier run")
+    parser.add_argument("--seed", type=int, metavar="N", help="repeat the names and the chances of an earlier run")
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="keep the objects here (default: only until it ends)"
     )

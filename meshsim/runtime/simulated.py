@@ -4,7 +4,6 @@ The CPU of a simulated container is modelled: what each request it served costs,
 """
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,12 +29,11 @@ _BACKLOG: Final = 1024
 
 
 class SimulatedRuntime:
-    """Starts simulated containers. With a seed, the n-th one has the same chances in every run."""
+    """Starts simulated containers. With a seed, a pod of the same name has the same chances in every run."""
 
     def __init__(self, clock: Clock, seed: int | None = None) -> None:
         self._clock = clock
         self._seed = seed
-        self._ordinals = itertools.count()
         self._memo = FieldsMemo(read_request_fields)
 
     async def start(self, pod: Pod, container: Container, sandbox: Sandbox) -> "SimulatedContainer":
@@ -44,7 +42,7 @@ class SimulatedRuntime:
             behaviour = behaviour_of(pod.metadata.annotations)
         except BehaviourError as error:
             raise StartRefusedError("CreateContainerConfigError", str(error)) from None
-        draw = draws(self._seed, f"container {next(self._ordinals)}")
+        draw = draws(self._seed, f"container {container.name} of {pod.metadata.key}")
         started = SimulatedContainer(pod, container, behaviour, Means(self._clock, draw, self._memo))
         await started.begin([(sandbox.ip, sandbox.port(port.container_port)) for port in container.ports])
         return started

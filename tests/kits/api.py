@@ -27,7 +27,7 @@ class InProcessApi:
     def __init__(self, clock: Clock | None = None, *, seed: int = 1) -> None:
         self.clock = clock or VirtualClock()
         self.store = Store(SERVED, int(self.clock.now() * 1000))
-        self.registry = Registry(self.store, self.clock.now, draws(seed, "api"))
+        self.registry = Registry(self.store, self.clock.now, draws(seed, "api"), seed)
 
     async def get(self, kind: Kind, key: Key) -> Object:
         return _copy(self.registry.get(kind, key))

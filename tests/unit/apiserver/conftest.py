@@ -11,4 +11,4 @@ NOW = 1_767_225_600.0
 @pytest.fixture
 def registry() -> Registry:
     """An API's registry at 2026-01-01T00:00:00Z."""
-    return Registry(Store(KINDS, int(NOW * 1000)), lambda: NOW, draws(1))
+    return Registry(Store(KINDS, int(NOW * 1000)), lambda: NOW, draws(1), seed=1)

@@ -36,7 +36,7 @@ def test_all_share_one_clock_and_all_but_the_api_are_its_clients() -> None:
 
 def test_a_seed_goes_to_whoever_draws_and_the_data_directory_to_the_api() -> None:
     flags = _flags(Topology("127.0.0.1", _PORTS, "c", seed=7, data_dir=Path("data")))
-    assert {name for name, one in flags.items() if one.get("--seed") == "7"} == {"node", "proxy"}
+    assert {name for name, one in flags.items() if one.get("--seed") == "7"} == {"apiserver", "node", "proxy"}
     assert {name for name, one in flags.items() if one.get("--data-dir") == "data"} == {"apiserver"}
 
 

@@ -82,6 +82,13 @@ class Container(Wire, frozen=True):
     startup_probe: Probe | None = None
     lifecycle: Object | None = None
     resources: Object = {}
+    restart_policy: str = ""
+    """Of an init container: `Always` makes it a sidecar, which runs beside the others."""
+
+    @property
+    def is_sidecar(self) -> bool:
+        """It is an init container that goes on running."""
+        return self.restart_policy == "Always"
 
 
 class ReadinessGate(Wire, frozen=True):
@@ -100,9 +107,24 @@ class PodSpec(Wire, frozen=True):
     restart_policy: str = "Always"
     termination_grace_period_seconds: int = 30
 
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """The init containers, and then the others."""
+        return (*self.init_containers, *self.containers)
+
+    @property
+    def sidecars(self) -> tuple[Container, ...]:
+        """The init containers that go on running beside the others."""
+        return tuple(container for container in self.init_containers if container.is_sidecar)
+
+    @property
+    def initializers(self) -> tuple[Container, ...]:
+        """The init containers that run to their end."""
+        return tuple(container for container in self.init_containers if not container.is_sidecar)
+
 
 class PodStatus(Wire, frozen=True):
-    """How a pod is. `container_statuses` stay as written."""
+    """How a pod is. The statuses of its containers stay as written."""
 
     phase: str = "Pending"
     reason: str = ""
@@ -111,6 +133,7 @@ class PodStatus(Wire, frozen=True):
     start_time: str = ""
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[Object, ...] = ()
+    init_container_statuses: tuple[Object, ...] = ()
 
 
 class Pod(Wire, frozen=True):

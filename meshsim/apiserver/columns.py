@@ -201,6 +201,12 @@ def _entries(*fields: str) -> Fill:
     return lambda obj, _: sum(len(obj[field]) for field in fields if isinstance(obj.get(field), dict | list))
 
 
+def _pod_restarts(pod: Object, now: float) -> Cell:
+    cells = pod_cells(pod)
+    since = f" ({age_since(cells.restarted_at, now)} ago)" if cells.restarts and cells.restarted_at else ""
+    return f"{cells.restarts}{since}"
+
+
 _NAME: Final = Column(
     "Name", lambda obj, _: str(obj["metadata"]["name"]), format="name", description="Name of the object."
 )
@@ -217,7 +223,7 @@ _COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         _NAME,
         Column("Ready", lambda obj, _: pod_cells(obj).ready),
         Column("Status", lambda obj, _: pod_cells(obj).status),
-        Column("Restarts", lambda obj, _: str(pod_cells(obj).restarts)),
+        Column("Restarts", _pod_restarts),
         _AGE,
         _text("IP", "status.podIP", wide=True),
         _text("Node", "spec.nodeName", wide=True),

@@ -10,6 +10,7 @@
     meshsim.dev/memory: 64Mi               meshsim.dev/memory-per-request: 4Ki a leak
     meshsim.dev/crash-after: "1000"        meshsim.dev/healthy: "false"        requests; health checks fail
     meshsim.dev/run-time: 5s               meshsim.dev/exit-code: "1"          of a pod that is to end (a Job's)
+    meshsim.dev/init-time: 5s                                                  of each init container
 
 An annotation on the pod template holds for the pods made from it; changed on a live pod it holds from the next
 request on.
@@ -60,6 +61,7 @@ class Behaviour:
     healthy: bool = True
     run_time_s: float = 0.0
     exit_code: int = 0
+    init_time_s: float = 0.0
 
     @property
     def is_plain(self) -> bool:
@@ -123,6 +125,7 @@ def behaviour_of(annotations: Mapping[str, str]) -> Behaviour:
         healthy=read("healthy", _truth, True),
         run_time_s=read("run-time", parse_duration, 0.0),
         exit_code=read("exit-code", _exit_code, 0),
+        init_time_s=read("init-time", parse_duration, 0.0),
     )
 
 

@@ -12,12 +12,12 @@ from meshsim.api.core import Container, Pod, Probe
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime.container_state import ContainerState, Terminated
 from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError
 from meshsim.runtime.events import PodEvent
 from meshsim.runtime.hooks import run_hook
-from meshsim.runtime.pod_status import ContainerState, Terminated
 from meshsim.runtime.probes import Probed, Verdict, attempt
-from meshsim.runtime.restarts import CrashBackoff, restarts
+from meshsim.runtime.restarts import CrashBackoff, policy_of, restarts
 from meshsim.runtime.running import ContainerRuntime, RunningContainer
 from meshsim.runtime.tasks import log_failure, within
 
@@ -52,6 +52,8 @@ class ContainerWorker:
         """The run before this one: its output is still asked for."""
         self._around = around
         self._pod_changed = asyncio.Event()
+        self._started = asyncio.Event()
+        self._is_retired = False
         self._backoff = CrashBackoff()
 
     def update(self, pod: Pod) -> None:
@@ -67,9 +69,9 @@ class ContainerWorker:
         resumes = self.state.running_since is not None and self._around.runtime.is_seamless(self.container)
         if self.state.running_since is not None and not resumes:
             self._note_lost(self.state.running_since)
-        while True:
-            if not resumes:
-                await self._around.clock.sleep(_CREATION_S)
+        if not resumes:
+            await self._around.clock.sleep(_CREATION_S)
+        while not self._is_retired:
             started = await self._start()
             if not resumes:
                 self._tell_of_start(started)
@@ -86,6 +88,10 @@ class ContainerWorker:
         """It has started and not ended."""
         return self.running is not None and self.state.running_since is not None
 
+    async def has_started(self) -> None:
+        """Wait until it runs and its startup probe has passed."""
+        await self._started.wait()
+
     def give_up_connections(self) -> None:
         """It will be ended soon: let clients go elsewhere."""
         if self.running is not None:
@@ -97,6 +103,12 @@ class ContainerWorker:
             self._tell("Killing", f"Stopping container {self.container.name}")
             await run_hook("preStop", self._probed(self.running), self._around.clock)
             await self.running.stop()
+
+    async def retire(self) -> None:
+        """End it within its pod's grace period, and never start it again."""
+        self._is_retired = True
+        await within(self._around.clock, self._around.pod().spec.termination_grace_period_seconds, self.end())
+        self.kill()
 
     async def leave(self) -> None:
         """The node itself ends: ask the container to end, and don't wait long."""
@@ -117,10 +129,12 @@ class ContainerWorker:
         self._note(ContainerState(last=lost, restarts=self.state.restarts + 1))
 
     def _restarts(self, ended: Exit) -> bool:
-        return restarts(self._around.pod().spec.restart_policy, ended)
+        return not self._is_retired and restarts(policy_of(self._around.pod(), self.container), ended)
 
     def _note(self, state: ContainerState) -> None:
         self.state = state
+        if state.started:
+            self._started.set()
         self._around.changed()
 
     async def _start(self) -> RunningContainer:
@@ -250,6 +264,7 @@ class ContainerWorker:
             )
             await self._around.clock.sleep(wait_s)
         self.state = replace(self.state, terminated=None, last=ended, restarts=self.state.restarts + 1)
+        await self._around.clock.sleep(_CREATION_S)
 
 
 def _is_stillborn(ended: Exit | None) -> bool:

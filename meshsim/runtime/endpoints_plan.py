@@ -97,7 +97,7 @@ def _port_number(port: ServicePort, pod: Pod) -> int | None:
     target = port.port if port.target_port is None else port.target_port
     if isinstance(target, int):
         return target
-    for container in pod.spec.containers:
+    for container in (*pod.spec.containers, *pod.spec.sidecars):
         for candidate in container.ports:
             if candidate.name == target and candidate.protocol == port.protocol:
                 return candidate.container_port

@@ -54,7 +54,7 @@ class Kubelet:
                 container
                 for worker in self.workers.values()
                 if worker.pod.metadata.key == key
-                for container in worker.containers
+                for container in worker.all_containers
                 if container.container.name == name
             ),
             None,

@@ -1,7 +1,6 @@
 """The status of a pod as the kubelet writes it: pure, from what runs and what was written before."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -9,35 +8,8 @@ import msgspec
 from meshsim.api.core import Container, Pod
 from meshsim.api.decode import Object, encode
 from meshsim.api.meta import Condition
-from meshsim.kit.timestamps import from_rfc3339, to_rfc3339
-from meshsim.runtime.containers import Exit
-
-
-@dataclass(frozen=True, slots=True)
-class Terminated:
-    """A run of a container that is over; instants are Unix seconds."""
-
-    exit: Exit
-    started_at: float
-    finished_at: float
-    run: int = 0
-    """How many runs were before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerState:
-    """How one container is: running, or terminated, or waiting for a reason."""
-
-    running_since: float | None = None
-    started: bool = False
-    """Its startup probe has passed."""
-    ready: bool = False
-    terminated: Terminated | None = None
-    waiting_reason: str = "ContainerCreating"
-    waiting_message: str = ""
-    restarts: int = 0
-    last: Terminated | None = None
-    """Its run before this one."""
+from meshsim.kit.timestamps import to_rfc3339
+from meshsim.runtime.container_state import ContainerState, container_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,64 +20,60 @@ class Place:
     pod_ip: str = ""
 
 
-def pod_status(pod: Pod, states: Mapping[str, ContainerState], place: Place, now: float) -> Object:
+States = Mapping[str, ContainerState]
+"""How the containers of a pod are, init containers too, by their names."""
+
+
+def pod_status(pod: Pod, states: States, place: Place, now: float) -> Object:
     """The status to write. Conditions that others set, readiness gates among them, are kept as last seen."""
-    phase = phase_of(pod.spec.restart_policy, states.values())
+    phase = phase_of(pod, states)
     status: Object = {
         "phase": phase,
         "conditions": [encode(condition) for condition in _conditions(pod, states, phase, now)],
         "hostIP": place.host_ip,
         "hostIPs": [{"ip": place.host_ip}],
         "startTime": pod.status.start_time or to_rfc3339(now),
-        "containerStatuses": [_container_status(pod, container, states[container.name]) for container in _by_name(pod)],
+        "containerStatuses": [container_status(pod, each, states[each.name]) for each in _by_name(pod.spec.containers)],
     }
+    if pod.spec.init_containers:
+        status["initContainerStatuses"] = [
+            container_status(pod, each, states[each.name]) for each in pod.spec.init_containers
+        ]
     if place.pod_ip:
         status["podIP"] = place.pod_ip
         status["podIPs"] = [{"ip": place.pod_ip}]
     return status
 
 
-def phase_of(restart_policy: str, states: Collection[ContainerState]) -> str:
+def phase_of(pod: Pod, states: States) -> str:
     """The pod's phase (kubelet getPhase): Pending until every container has run once."""
-    if any(state.running_since is None and state.terminated is None and state.last is None for state in states):
+    policy = pod.spec.restart_policy
+    prepared = [states[each.name].terminated for each in pod.spec.initializers]
+    if policy == "Never" and any(ended is not None and ended.exit.code for ended in prepared):
+        return "Failed"
+    main = [states[each.name] for each in pod.spec.containers]
+    if not all(state.has_run for state in main):
         return "Pending"
-    if restart_policy == "Always" or any(state.terminated is None for state in states):
+    ended = [state.terminated for state in main if state.terminated is not None]
+    sidecars_run = any(states[each.name].running_since is not None for each in pod.spec.sidecars)
+    if policy == "Always" or len(ended) < len(main) or sidecars_run:
         return "Running"
-    codes = [state.terminated.exit.code for state in states if state.terminated is not None]
-    if not any(codes):
+    if not any(each.exit.code for each in ended):
         return "Succeeded"
-    return "Failed" if restart_policy == "Never" else "Running"
+    return "Failed" if policy == "Never" else "Running"
 
 
-def state_before(pod: Pod, container: Container) -> ContainerState:
-    """How the container was when a node last reported it, so that a node that restarts goes on from there."""
-    for status in pod.status.container_statuses:
-        if status.get("name") != container.name:
-            continue
-        state = status.get("state") or {}
-        running = state.get("running")
-        restarts = int(status.get("restartCount") or 0)
-        return ContainerState(
-            running_since=from_rfc3339(running["startedAt"]) if running else None,
-            started=bool(running and status.get("started")),
-            ready=bool(running and status.get("ready")),
-            restarts=restarts,
-            terminated=_terminated_before(state, restarts),
-            last=_terminated_before(status.get("lastState") or {}, restarts - 1),
-        )
-    return ContainerState()
+def _by_name(containers: Iterable[Container]) -> list[Container]:
+    return sorted(containers, key=lambda container: container.name)
 
 
-def _by_name(pod: Pod) -> list[Container]:
-    return sorted(pod.spec.containers, key=lambda container: container.name)
-
-
-def _conditions(pod: Pod, states: Mapping[str, ContainerState], phase: str, now: float) -> Iterable[Condition]:
-    containers_ready = _containers_ready(states, phase)
+def _conditions(pod: Pod, states: States, phase: str, now: float) -> Iterable[Condition]:
+    containers_ready = _containers_ready(pod, states, phase)
     ready = containers_ready if containers_ready.status != "True" else _ready(pod)
+    has_begun = any(state.has_run for state in states.values())
     own = (
-        Condition(type="PodReadyToStartContainers", status="False" if phase == "Pending" else "True"),
-        Condition(type="Initialized", status="True"),
+        Condition(type="PodReadyToStartContainers", status="True" if has_begun else "False"),
+        _initialized(pod, states, phase),
         msgspec.structs.replace(ready, type="Ready"),
         containers_ready,
         Condition(type="PodScheduled", status="True"),
@@ -116,12 +84,28 @@ def _conditions(pod: Pod, states: Mapping[str, ContainerState], phase: str, now:
     yield from before.values()
 
 
-def _containers_ready(states: Mapping[str, ContainerState], phase: str) -> Condition:
+def _initialized(pod: Pod, states: States, phase: str) -> Condition:
+    """Once a container that is no init container has run, the pod has been initialized for good."""
+    if phase == "Succeeded":
+        return Condition(type="Initialized", status="True", reason="PodCompleted")
+    incomplete = [
+        each.name
+        for each in pod.spec.init_containers
+        if not (states[each.name].started if each.is_sidecar else states[each.name].has_succeeded)
+    ]
+    if not incomplete or any(states[each.name].has_run for each in pod.spec.containers):
+        return Condition(type="Initialized", status="True")
+    message = f"containers with incomplete status: [{' '.join(incomplete)}]"
+    return Condition(type="Initialized", status="False", reason="ContainersNotInitialized", message=message)
+
+
+def _containers_ready(pod: Pod, states: States, phase: str) -> Condition:
     if phase in ("Succeeded", "Failed"):
         return Condition(
             type="ContainersReady", status="False", reason="PodCompleted" if phase == "Succeeded" else "PodFailed"
         )
-    unready = " ".join(sorted(name for name, state in states.items() if not state.ready))
+    expected = (*pod.spec.sidecars, *pod.spec.containers)
+    unready = " ".join(each.name for each in expected if not states[each.name].ready)
     if not unready:
         return Condition(type="ContainersReady", status="True")
     message = f"containers with unready status: [{unready}]"
@@ -147,54 +131,3 @@ def _stamped(condition: Condition, before: Condition | None, now: float) -> Cond
     unchanged = before is not None and before.status == condition.status
     since = before.last_transition_time if before is not None and unchanged else to_rfc3339(now)
     return msgspec.structs.replace(condition, last_transition_time=since)
-
-
-def _container_status(pod: Pod, container: Container, state: ContainerState) -> Object:
-    has_run = state.running_since is not None or state.terminated is not None or state.last is not None
-    status: Object = {
-        "name": container.name,
-        "image": container.image,
-        "imageID": container.image if has_run else "",
-        "ready": state.ready,
-        "started": state.started,
-        "restartCount": state.restarts,
-        "state": _state(pod, container, state),
-        "lastState": {} if state.last is None else _terminated(pod, container, state.last),
-    }
-    if has_run:
-        status["containerID"] = container_id(pod, container, state.restarts)
-    return status
-
-
-def container_id(pod: Pod, container: Container, restarts: int) -> str:
-    """What one run of a container is called."""
-    identity = f"{pod.metadata.uid}/{container.name}/{restarts}"
-    return f"meshsim://{hashlib.sha256(identity.encode()).hexdigest()}"
-
-
-def _state(pod: Pod, container: Container, state: ContainerState) -> Object:
-    if state.running_since is not None:
-        return {"running": {"startedAt": to_rfc3339(state.running_since)}}
-    if state.terminated is not None:
-        return _terminated(pod, container, state.terminated)
-    waiting = {"reason": state.waiting_reason, "message": state.waiting_message}
-    return {"waiting": {name: text for name, text in waiting.items() if text}}
-
-
-def _terminated(pod: Pod, container: Container, run: Terminated) -> Object:
-    ended: Object = {
-        "exitCode": run.exit.code,
-        "reason": run.exit.why,
-        "startedAt": to_rfc3339(run.started_at),
-        "finishedAt": to_rfc3339(run.finished_at),
-        "containerID": container_id(pod, container, run.run),
-    }
-    return {"terminated": ended | ({"message": run.exit.message} if run.exit.message else {})}
-
-
-def _terminated_before(state: Object, run: int) -> Terminated | None:
-    ended = state.get("terminated")
-    if not ended:
-        return None
-    how = Exit(int(ended["exitCode"]), ended.get("reason") or "", ended.get("message") or "")
-    return Terminated(how, from_rfc3339(ended["startedAt"]), from_rfc3339(ended["finishedAt"]), run)

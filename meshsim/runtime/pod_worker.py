@@ -1,6 +1,7 @@
 """The life of one pod on the node: bound, run, reported, ended.
 
-    bind → run its containers → report … told to end → serve on for a moment → stop the containers → delete the object
+    bind → run its init containers, then the others → report … told to end → serve on for a moment
+         → stop the containers → delete the object
 
 Waits run on the cluster's clock. The moment a terminating pod goes on serving is real time: it is there for the
 proxies' connections, and bounded by the grace period.
@@ -21,11 +22,12 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import PORTS_ANNOTATION, has_own_port, ports_of, ports_to_text
+from meshsim.runtime.container_state import state_before
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.events import SCHEDULER, PodEvent, PodEvents
 from meshsim.runtime.listening import listening_port
-from meshsim.runtime.pod_status import Place, pod_status, state_before
+from meshsim.runtime.pod_status import Place, pod_status
 from meshsim.runtime.running import ContainerRuntime
 from meshsim.runtime.tasks import log_failure, within
 
@@ -72,11 +74,17 @@ class PodWorker:
             changed=self._unreported.set,
             tell=lambda event: node.events.record(self.pod, event),
         )
-        self.containers = [
-            ContainerWorker(container, state_before(self.pod, container), around)
-            for container in self.pod.spec.containers
-        ]
+        self.init_containers, self.containers = (
+            [ContainerWorker(each, state_before(self.pod, each), around) for each in containers]
+            for containers in (self.pod.spec.init_containers, self.pod.spec.containers)
+        )
+        self._sidecars = [worker for worker in self.init_containers if worker.container.is_sidecar]
         self.update(obj)
+
+    @property
+    def all_containers(self) -> list[ContainerWorker]:
+        """The init containers, and then the others."""
+        return [*self.init_containers, *self.containers]
 
     def update(self, obj: Object) -> None:
         """The pod as it is now. Raises FieldError when it makes no sense."""
@@ -85,7 +93,7 @@ class PodWorker:
         self._unreported.set()
         if self.pod.is_terminating:
             self._told_to_end.set()
-        for container in self.containers:
+        for container in self.all_containers:
             container.update(self.pod)
 
     async def run(self) -> None:
@@ -94,28 +102,51 @@ class PodWorker:
         try:
             async with TaskOwner(log_failure) as tasks:
                 tasks.start(self._report_status(), f"status of {key}")
-                for container in self.containers:
-                    tasks.start(container.run(), f"container {container.container.name} of {key}")
+                tasks.start(self._live(tasks), f"containers of {key}")
                 await self._told_to_end.wait()
             await within(self._node.clock, self.pod.metadata.deletion_grace_period_seconds, self._end())
             self.kill()
             await self._delete_object()
         finally:
-            await asyncio.gather(*(container.leave() for container in self.containers))
+            await asyncio.gather(*(container.leave() for container in self.all_containers))
 
     def kill(self) -> None:
         """End it at once."""
-        for container in self.containers:
+        for container in self.all_containers:
             container.kill()
 
+    async def _live(self, tasks: TaskOwner) -> None:
+        """Run the containers; when those that are to end have ended, sidecars are of no use any more."""
+        if await self._initialize(tasks):
+            lives = [self._begin(container, tasks) for container in self.containers]
+            await asyncio.gather(*lives, return_exceptions=True)
+        for sidecar in reversed(self._sidecars):
+            await sidecar.retire()
+
+    async def _initialize(self, tasks: TaskOwner) -> bool:
+        """Run the init containers, each when the one before it has done its work; False when one has failed."""
+        for container in self.init_containers:
+            life = self._begin(container, tasks)
+            if container in self._sidecars:
+                await container.has_started()
+                continue
+            await asyncio.gather(life, return_exceptions=True)
+            if not container.state.has_succeeded:
+                return False
+        return True
+
+    def _begin(self, container: ContainerWorker, tasks: TaskOwner) -> asyncio.Task[None]:
+        return tasks.start(container.run(), f"container {container.container.name} of {self.pod.metadata.key}")
+
     async def _end(self) -> None:
-        """Let clients go elsewhere, then ask the containers to end."""
-        if not any(container.is_running for container in self.containers):
-            return
-        for container in self.containers:
+        """Let clients go elsewhere, then ask the containers to end: sidecars last, one after the other."""
+        for container in self.all_containers:
             container.give_up_connections()
-        await LoopClock().sleep(self._node.drain_s)
-        await asyncio.gather(*(container.end() for container in self.containers))
+        if any(container.is_running for container in self.containers):
+            await LoopClock().sleep(self._node.drain_s)
+        await asyncio.gather(*(each.end() for each in self.all_containers if each not in self._sidecars))
+        for sidecar in reversed(self._sidecars):
+            await sidecar.end()
 
     async def _report_status(self) -> None:
         """Write what changed, again and again until it is written."""
@@ -151,8 +182,8 @@ class PodWorker:
             self._node.events.record(self.pod, PodEvent("Normal", "Scheduled", assigned, component=SCHEDULER))
 
     async def _write_status(self) -> None:
-        states = {container.container.name: container.state for container in self.containers}
-        has_address = any(state.running_since is not None for state in states.values()) or self.pod.status.pod_ip
+        states = {container.container.name: container.state for container in self.all_containers}
+        has_address = any(state.has_run for state in states.values()) or self.pod.status.pod_ip
         place = Place(_LOOPBACK, self.sandbox.ip if has_address else "")
         status = pod_status(self.pod, states, place, self._node.clock.now())
         written = self._obj.get("status") or {}
@@ -184,7 +215,7 @@ def _sandbox(node: Node, pod: Pod, ip: str) -> Sandbox:
     is_alone = node.has_aliases and not has_own_port(pod.metadata.annotations)
     address = ip if is_alone else _LOOPBACK
     before = ports_of(pod.metadata.annotations)
-    ports = (port.container_port for container in pod.spec.containers for port in container.ports)
+    ports = (port.container_port for container in pod.spec.all_containers for port in container.ports)
     listening = {
         port: listening_port(address, before.get(port, port if is_alone else 0)) for port in dict.fromkeys(ports)
     }

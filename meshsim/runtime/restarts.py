@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from meshsim.api.core import Container, Pod
 from meshsim.runtime.containers import Exit
 
 _FIRST_S: Final = 10.0
@@ -28,6 +29,15 @@ class CrashBackoff:
         return min(_FIRST_S * 2.0 ** min(self._crashes - 2, _MOST_DOUBLINGS), _LONGEST_S)
 
 
+def policy_of(pod: Pod, container: Container) -> str:
+    """The restartPolicy that holds for a container of the pod: an init container runs until it has succeeded."""
+    if all(container.name != each.name for each in pod.spec.init_containers):
+        return pod.spec.restart_policy
+    if container.is_sidecar:
+        return "Always"
+    return "Never" if pod.spec.restart_policy == "Never" else "OnFailure"
+
+
 def restarts(policy: str, ended: Exit) -> bool:
-    """Whether the pod's restartPolicy starts a container again that ended so."""
+    """Whether a restartPolicy starts a container again that ended so."""
     return policy == "Always" or (policy == "OnFailure" and ended.code != 0)

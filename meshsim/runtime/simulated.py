@@ -21,6 +21,7 @@ from meshsim.runtime.capacity import Station
 from meshsim.runtime.connection import Connection, Connections, Reply
 from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage, memory_limit
 from meshsim.runtime.log import ContainerLog
+from meshsim.runtime.restarts import policy_of
 
 _log: Final = logging.getLogger(__name__)
 _HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz", b"/livez"))
@@ -81,7 +82,8 @@ class SimulatedContainer:
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._tasks = TaskOwner()
         self._starting: asyncio.Task[None] | None = None
-        self._is_to_end = pod.spec.restart_policy != "Always"
+        self._is_to_end = policy_of(pod, container) != "Always"
+        self._is_initializer = container in pod.spec.initializers
         self._health_paths = _HEALTH_PATHS | _probed_paths(pod)
         about = {"version": pod.version, "pod": pod.metadata.name, "namespace": pod.metadata.namespace}
         self._body_start = write_json(about)[:-1] + b',"path":'
@@ -108,8 +110,9 @@ class SimulatedContainer:
             await self._listen(addresses)
 
     async def _run_to_end(self) -> None:
-        await self._clock.sleep(self.behaviour.run_time_s)
-        self._end(Exit(self.behaviour.exit_code))
+        behaviour = self.behaviour
+        await self._clock.sleep(behaviour.init_time_s if self._is_initializer else behaviour.run_time_s)
+        self._end(Exit(0 if self._is_initializer else behaviour.exit_code))
 
     async def _listen_later(self, addresses: Sequence[tuple[str, int]]) -> None:
         await self._clock.sleep(self.behaviour.startup_delay_s)
@@ -234,7 +237,7 @@ class SimulatedContainer:
 def _probed_paths(pod: Pod) -> frozenset[bytes]:
     probes = (
         probe
-        for container in pod.spec.containers
+        for container in pod.spec.all_containers
         for probe in (container.readiness_probe, container.liveness_probe, container.startup_probe)
         if probe is not None
     )

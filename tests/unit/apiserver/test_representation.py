@@ -98,6 +98,51 @@ def test_a_pods_row_says_how_it_is(obj: Object, ready: str, status: str) -> None
     assert (cells["Ready"], cells["Status"]) == (ready, status)
 
 
+def with_init(*init: Object, containers: tuple[Object, ...] = (), initialized: str = "False") -> Object:
+    obj = with_status(*containers, phase="Pending")
+    obj["spec"]["initContainers"] = [{"name": "a"}, {"name": "mesh", "restartPolicy": "Always"}, {"name": "b"}]
+    obj["status"]["initContainerStatuses"] = list(init)
+    obj["status"]["conditions"] = [{"type": "Initialized", "status": initialized}]
+    return obj
+
+
+DONE = {"name": "a", "ready": True, "restartCount": 1, "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}
+SIDECAR = {"name": "mesh", "ready": True, "started": True, "restartCount": 0, "state": {"running": {}}}
+PREPARING = {"name": "b", "ready": False, "restartCount": 0, "state": {"running": {}}}
+NOT_YET = {"ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}
+
+
+@pytest.mark.parametrize(
+    ("obj", "ready", "status", "restarts"),
+    [
+        (with_init(NOT_YET, containers=(NOT_YET,)), "0/2", "Init:0/3", "0"),
+        (with_init(DONE, SIDECAR | {"started": False}, containers=(NOT_YET,)), "0/2", "Init:1/3", "1"),
+        (with_init(DONE, SIDECAR, PREPARING, containers=(NOT_YET,)), "1/2", "Init:2/3", "1"),
+        (with_init({"state": {"waiting": {"reason": "CrashLoopBackOff"}}}), "0/2", "Init:CrashLoopBackOff", "0"),
+        (with_init({"state": {"terminated": {"reason": "Error", "exitCode": 1}}}), "0/2", "Init:Error", "0"),
+        (with_init({"state": {"terminated": {"exitCode": 7}}}), "0/2", "Init:ExitCode:7", "0"),
+        (with_init({"state": {"terminated": {"exitCode": 9, "signal": 9}}}), "0/2", "Init:Signal:9", "0"),
+        (with_init(DONE, SIDECAR, DONE, containers=(NOT_YET,)), "1/2", "PodInitializing", "0"),
+        (with_init(DONE, SIDECAR, DONE, containers=(RUNNING,), initialized="True"), "2/2", "Pending", "2"),
+        (with_init(DONE, PREPARING, DONE, containers=(RUNNING,), initialized="True"), "1/2", "Init:1/3", "2"),
+    ],
+)
+def test_a_pods_row_says_how_far_its_init_containers_are(obj: Object, ready: str, status: str, restarts: str) -> None:
+    cells = row(POD, obj)
+    assert (cells["Ready"], cells["Status"], cells["Restarts"]) == (ready, status, restarts)
+
+
+def test_a_pods_row_says_when_a_container_ended_that_was_restarted() -> None:
+    last = {"lastState": {"terminated": {"finishedAt": "2026-01-01T00:02:00Z"}}}
+    assert row(POD, with_status(RUNNING | last))["Restarts"] == "2 (5s ago)"
+
+
+def test_a_pod_that_has_ended_is_not_terminating() -> None:
+    ended = {"state": {"terminated": {"reason": "Completed"}}}
+    obj = with_status(ended, phase="Succeeded", deletionTimestamp="2026-01-01T00:01:00Z")
+    assert row(POD, obj)["Status"] == "Completed"
+
+
 def test_a_pods_wide_row_says_where_it_is() -> None:
     cells = row(POD, with_status(RUNNING), wide=True)
     assert (cells["Restarts"], cells["IP"], cells["Node"], cells["Readiness Gates"]) == (

@@ -11,10 +11,10 @@ from meshsim.api.decode import decode
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
+from meshsim.runtime.container_state import ContainerState
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox, StartRefusedError
 from meshsim.runtime.events import PodEvent
-from meshsim.runtime.pod_status import ContainerState
 from tests.kits.containers import ScriptedContainer, ScriptedRuntime
 
 pytestmark = pytest.mark.asyncio
@@ -234,6 +234,30 @@ async def test_a_verdict_that_lags_is_believed_later() -> None:
         assert (life.state.started, life.state.ready) == (True, False)
         await life.clock.advance(0.2)
         assert life.state.ready
+
+
+async def test_a_container_that_is_retired_ends_and_does_not_start_again() -> None:
+    async with living(Life()) as life, TaskOwner() as tasks:
+        await life.clock.advance(1)
+        life.running.ignores_stop = True
+        retirement = tasks.start(life.worker.retire(), "retirement")
+        await life.clock.advance(29)
+        assert (retirement.done(), life.running.told) == (False, ["stop"])
+        await life.clock.advance(1000)
+        assert (retirement.done(), life.running.told, len(life.runtime.started)) == (True, ["stop", "kill"], 1)
+        assert life.state.terminated is not None
+
+
+async def test_a_container_that_is_retired_in_its_back_off_does_not_start_again() -> None:
+    async with living(Life()) as life:
+        for _ in range(2):
+            await life.clock.advance(1)
+            life.running.end(1)
+        await life.clock.advance(1)
+        assert life.state.waiting_reason == "CrashLoopBackOff"
+        await life.worker.retire()
+        await life.clock.advance(1000)
+        assert len(life.runtime.started) == 2
 
 
 _USUAL = {

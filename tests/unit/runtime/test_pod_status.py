@@ -7,11 +7,14 @@ import pytest
 from meshsim.api.core import Pod
 from meshsim.api.decode import Object, decode
 from meshsim.kit.timestamps import to_rfc3339
-from meshsim.runtime.pod_status import ContainerState, Place, pod_status
+from meshsim.runtime.container_state import ContainerState, Terminated, state_before
+from meshsim.runtime.containers import Exit
+from meshsim.runtime.pod_status import Place, phase_of, pod_status
 
 NOW = 1_767_225_600.0
 RUNNING = ContainerState(running_since=NOW, started=True, ready=True)
 UNREADY = ContainerState(running_since=NOW, started=True)
+UNSTARTED = ContainerState(running_since=NOW)
 PLACE = Place("127.0.0.1", "127.16.0.1")
 
 
@@ -101,6 +104,78 @@ def test_a_transition_is_stamped_when_it_happens_and_never_again() -> None:
     stamps = {condition["type"]: condition["lastTransitionTime"] for condition in later["conditions"]}
     assert (stamps["Ready"], stamps["Initialized"]) == (to_rfc3339(NOW + 5), to_rfc3339(NOW))
     assert later == ready
+
+
+INIT = [{"name": "prepare"}, {"name": "mesh", "restartPolicy": "Always"}]
+WAITING = ContainerState(waiting_reason="PodInitializing")
+
+
+def done(code: int) -> ContainerState:
+    return ContainerState(terminated=Terminated(Exit(code), NOW, NOW))
+
+
+@pytest.mark.parametrize(
+    ("prepare", "mesh", "web", "incomplete"),
+    [
+        (WAITING, WAITING, WAITING, "prepare mesh"),
+        (RUNNING, WAITING, WAITING, "prepare mesh"),
+        (done(0), UNSTARTED, WAITING, "mesh"),
+        (done(0), RUNNING, WAITING, None),
+        (done(0), UNSTARTED, RUNNING, None),
+    ],
+    ids=["begins", "prepares", "sidecar starts", "prepared", "sidecar restarts later"],
+)
+def test_a_pod_is_initialized_when_its_init_containers_have_done_their_work(
+    prepare: ContainerState, mesh: ContainerState, web: ContainerState, incomplete: str | None
+) -> None:
+    states = {"prepare": prepare, "mesh": mesh, "web": web}
+    status = pod_status(pod(initContainers=INIT), states, PLACE, NOW)
+    condition = next(each for each in status["conditions"] if each["type"] == "Initialized")
+    message = incomplete and f"containers with incomplete status: [{incomplete}]"
+    assert (condition["status"], condition.get("message")) == ("False" if incomplete else "True", message)
+    assert status["phase"] == ("Running" if web is RUNNING else "Pending")
+    assert [each["name"] for each in status["initContainerStatuses"]] == ["prepare", "mesh"]
+    assert [each["name"] for each in status["containerStatuses"]] == ["web"]
+
+
+def test_an_init_container_is_ready_when_it_is_done_and_a_sidecar_when_it_is_ready() -> None:
+    spec = pod(initContainers=INIT)
+    begun = pod_status(spec, {"prepare": RUNNING, "mesh": WAITING, "web": WAITING}, PLACE, NOW)
+    assert [each["ready"] for each in begun["initContainerStatuses"]] == [False, False]
+    later = pod_status(spec, {"prepare": done(0), "mesh": UNREADY, "web": RUNNING}, PLACE, NOW)
+    assert [each["ready"] for each in later["initContainerStatuses"]] == [True, False]
+    assert later["conditions"][3]["message"] == "containers with unready status: [mesh]"
+
+
+@pytest.mark.parametrize(
+    ("policy", "prepare", "mesh", "web", "phase"),
+    [
+        ("Never", done(1), RUNNING, WAITING, "Failed"),
+        ("OnFailure", done(1), RUNNING, WAITING, "Pending"),
+        ("Never", done(0), RUNNING, done(0), "Running"),
+        ("Never", done(0), done(137), done(0), "Succeeded"),
+        ("Never", done(0), done(0), done(2), "Failed"),
+        ("OnFailure", done(0), done(0), done(2), "Running"),
+    ],
+)
+def test_the_phase_of_a_pod_with_init_containers(
+    policy: str, prepare: ContainerState, mesh: ContainerState, web: ContainerState, phase: str
+) -> None:
+    states = {"prepare": prepare, "mesh": mesh, "web": web}
+    assert phase_of(pod(initContainers=INIT, restartPolicy=policy), states) == phase
+
+
+def test_what_a_node_wrote_is_what_the_next_one_reads() -> None:
+    states = {"prepare": done(0), "mesh": RUNNING, "web": UNREADY}
+    written = pod(pod_status(pod(initContainers=INIT), states, PLACE, NOW), initContainers=INIT)
+    assert {each.name: state_before(written, each).running_since for each in written.spec.all_containers} == {
+        "prepare": None,
+        "mesh": NOW,
+        "web": NOW,
+    }
+    assert state_before(written, written.spec.init_containers[0]).has_succeeded
+    new = pod(initContainers=INIT)
+    assert {state_before(new, each).waiting_reason for each in new.spec.all_containers} == {"PodInitializing"}
 
 
 def test_a_container_that_cannot_run_says_why() -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from meshsim.api.core import Pod
+from meshsim.api.decode import decode
 from meshsim.runtime.containers import Exit
-from meshsim.runtime.restarts import CrashBackoff, restarts
+from meshsim.runtime.restarts import CrashBackoff, policy_of, restarts
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,21 @@ from meshsim.runtime.restarts import CrashBackoff, restarts
 )
 def test_the_restart_policy_decides_by_the_exit_code(policy: str, code: int, again: bool) -> None:
     assert restarts(policy, Exit(code)) is again
+
+
+@pytest.mark.parametrize(
+    ("policy", "policies"),
+    [
+        ("Always", ["OnFailure", "Always", "Always"]),
+        ("OnFailure", ["OnFailure", "Always", "OnFailure"]),
+        ("Never", ["Never", "Always", "Never"]),
+    ],
+)
+def test_an_init_container_runs_until_it_succeeds_and_a_sidecar_for_ever(policy: str, policies: list[str]) -> None:
+    init = [{"name": "prepare"}, {"name": "mesh", "restartPolicy": "Always"}]
+    spec = {"restartPolicy": policy, "initContainers": init, "containers": [{"name": "web"}]}
+    pod = decode(Pod, {"metadata": {"name": "a"}, "spec": spec})
+    assert [policy_of(pod, container) for container in pod.spec.all_containers] == policies
 
 
 def test_each_crash_doubles_the_wait_up_to_five_minutes() -> None:

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
-from meshsim.http1.fields import CHUNKED, NO_FIELDS, RequestFields
+from meshsim.http1.fields import CHUNKED, NO_FIELDS
 from meshsim.http1.grammar import REQUEST_LINE, fault_of
 from meshsim.http1.head import PartialHead, without_blank_lines
+from meshsim.http1.target import addressed
 from meshsim.mesh.request import Request
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.exchange import Exchange
@@ -17,7 +18,6 @@ _WRITE_HIGH_BYTES: Final = 1024
 """What a client doesn't take is hardly kept: the loop reads up to 250 KiB of a response at once as it is."""
 _PIPELINED_BYTES: Final = 64 * 1024
 """So much of further requests is read ahead; beyond it a client that leaves goes unnoticed until its turn."""
-_SCHEMES: Final = (b"http://", b"https://")
 
 
 class Downstream(asyncio.Protocol):
@@ -137,10 +137,13 @@ class Downstream(asyncio.Protocol):
                 fields = fields.without_upgrade()
         self.sent_bytes = 0
         if not head.is_usual:
-            usual = self._usual(head.method, target, fields)
-            if usual is None:
+            try:
+                target, fields = addressed(head.method, target, fields)
+            except MessageError as error:
+                self._refuse(error)
                 return
-            target, fields = usual
+            if head.method == b"CONNECT":
+                self.keeps_alive = False
         target = engine.snapshot.normalise(target)
         request = Request(head.method, target, fields.host or b"", fields, b"http", self.ip)
         exchange = Exchange(engine, self, request, fields, head.size)
@@ -171,29 +174,6 @@ class Downstream(asyncio.Protocol):
             exchange.reject(404, "", "absolute_path_rejected")
         else:
             exchange.reject(404, "NR", "route_not_found")
-
-    def _usual(self, method: bytes, target: bytes, fields: RequestFields) -> tuple[bytes, RequestFields] | None:
-        """Target and fields with the authority where it belongs; None when the request has been refused."""
-        error: MessageError | None = None
-        if target[:8].lower().startswith(_SCHEMES):
-            authority, target = _split_absolute(target)
-            if authority != fields.host:
-                fields = fields.for_authority(authority)
-            if not authority:
-                error = MessageError(400, "http1.invalid_url")
-        elif method == b"CONNECT":
-            self.keeps_alive = False
-            fields = fields.for_authority(target)
-        elif target[:1] != b"/" and (target != b"*" or method != b"OPTIONS"):
-            error = MessageError(400, "http1.codec_error")
-        if error is None and fields.host is None:
-            error = MessageError(400, "missing_host_header", flags="", is_silent=True)
-        if error is None and not fields.host_is_valid:
-            error = MessageError(400, "http.invalid_authority")
-        if error is not None:
-            self._refuse(error)
-            return None
-        return target, fields
 
     def _take_body(self, exchange: Exchange, data: bytes) -> None:
         exchange.received_bytes += len(data)
@@ -374,13 +354,3 @@ class Downstream(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._exchange is not None:
             self._exchange.resume_response()
-
-
-def _split_absolute(target: bytes) -> tuple[bytes, bytes]:
-    """Authority and origin form of an absolute target."""
-    rest = target.partition(b"://")[2]
-    for index, byte in enumerate(rest):
-        if byte in b"/?#":
-            path = rest[index:]
-            return rest[:index], path if path[:1] == b"/" else b"/" + path
-    return rest, b"/"

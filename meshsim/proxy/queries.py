@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-from aiohttp import web
 
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.proxy.engine import Engine
+from meshsim.proxy.pages import JSON, Ask, Page
 from meshsim.proxy.stats import clusters_in_use, own_samples
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import SeriesKey, names_of, numbers_of
@@ -45,18 +45,15 @@ class Queries:
             add(self._history)
             await self._clock.sleep(self._every_s)
 
-    def routes(self) -> list[web.RouteDef]:
-        """`/api/v1/query` and `/api/v1/query_range`, as GET and as a form."""
-        pages = (("/api/v1/query", self._query), ("/api/v1/query_range", self._query_range))
-        return [method(path, page) for path, page in pages for method in (web.get, web.post)]
-
-    async def _query(self, request: web.Request) -> web.Response:
+    async def query(self, ask: Ask) -> Page:
+        """`/api/v1/query`."""
         await self._prepare()
-        return _response(await self._finished(answering(self._history, await _parameters(request), self._clock.now())))
+        return _page(await self._finished(answering(self._history, ask.parameters(), self._clock.now())))
 
-    async def _query_range(self, request: web.Request) -> web.Response:
+    async def query_range(self, ask: Ask) -> Page:
+        """`/api/v1/query_range`."""
         await self._prepare()
-        return _response(await self._finished(answering_range(self._history, await _parameters(request))))
+        return _page(await self._finished(answering_range(self._history, ask.parameters())))
 
     async def _finished(self, steps: Answering) -> Answer:
         """Work on an answer a slice at a time. All queries together leave half of the processor to the traffic."""
@@ -103,14 +100,5 @@ class EngineSampler:
         history.add_text(exposition(own_samples(self._engine, clusters_in_use(self._engine))).decode())
 
 
-async def _parameters(request: web.Request) -> dict[str, str]:
-    parameters = dict(request.query)
-    if request.method == "POST":
-        parameters |= {name: str(value) for name, value in (await request.post()).items()}
-    return parameters
-
-
-def _response(answer: Answer) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(answer.body), status=answer.status, content_type="application/json", charset="utf-8"
-    )
+def _page(answer: Answer) -> Page:
+    return Page(msgspec.json.encode(answer.body), answer.status, JSON)

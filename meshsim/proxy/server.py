@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from meshsim.client.http import HttpApi
 from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.heap import building_to_stay
-from meshsim.kit.lag import PROXY_HOPS, Lags
+from meshsim.kit.lag import Lags
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import ProxySpec
@@ -23,11 +22,12 @@ from meshsim.proxy.downstream import Downstream
 from meshsim.proxy.drain import Drain
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.log_writer import LogWriter
+from meshsim.proxy.pages import serve_site
 from meshsim.proxy.queries import EngineSampler, Queries
 from meshsim.proxy.settings import Settings
+from meshsim.proxy.sites import admin_site, stats_site
 from meshsim.proxy.sources import ApiSource, FileSource
 from meshsim.telemetry.accesslog import json_line, text_line
-from meshsim.telemetry.pages import lag_routes, serve_pages
 
 _BACKLOG: Final = 1024
 _SAMPLE_EVERY_S: Final = 1.0
@@ -83,12 +83,10 @@ class ProxyServer:
             bound = [server.sockets[0].getsockname() for server in servers]
             listeners = {f"{ip}_{port}": f"{ip}:{port}" for ip, port in bound}
             drain = Drain(engine.tell_to_close, lambda: _close(servers), options.settings.drain_timeout_s)
-            admin = Admin(engine, listeners, drain, self._plane.stopping.set)
-            admin_app = admin.admin_app()
-            admin_app.add_routes(lag_routes(self._lags, PROXY_HOPS))
-            admin_address = await serve_pages(stack, admin_app, options.admin, "admin")
+            admin = Admin(engine, listeners, self._lags, drain, self._plane.stopping.set)
             queries = Queries(EngineSampler(engine), _SAMPLE_EVERY_S)
-            stats_address = await serve_pages(stack, admin.stats_app(queries), options.stats, "stats")
+            admin_address = await serve_site(stack, tasks, admin_site(admin), options.admin, "admin")
+            stats_address = await serve_site(stack, tasks, stats_site(admin, queries), options.stats, "stats")
             tasks.start(queries.run(), "history of metrics")
             tasks.start(engine.sweep(), "sweep")
             tasks.start(publisher.resolve_again(), "resolve again")
@@ -118,6 +116,8 @@ class ProxyServer:
             publisher.follow(files.objects)
             tasks.start(files.follow(), "follow files")
             return files.synced
+        from meshsim.client.http import HttpApi  # noqa: PLC0415 - a third of the memory of a proxy that follows files
+
         api = await stack.enter_async_context(HttpApi(options.api_url, user_agent="meshsim-proxy"))
         source = ApiSource(api, publisher.changed, warn, self._lags, self._plane.clock)
         source.start(tasks)

@@ -129,7 +129,12 @@ def test_the_pages_of_admin_and_metrics(tmp_path: Path) -> None:
             assert kinds == ["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "RoutesConfigDump"]
             assert "app.test" in json.dumps(dump["configs"][3])
             assert json.loads(_get(admin, "/server_info")[1])["state"] == "LIVE"
+            assert _get(admin, "/help")[1].startswith("admin commands are:\n")
+            assert _get(admin, "/listeners")[1] == "{}::{}\n".format(
+                served.addresses["traffic"].replace(":", "_"), served.addresses["traffic"]
+            )
             assert _get(admin, "/drain_listeners")[0] == 405
+            assert _get(admin, "/nosuch")[0] == 404
             metrics = _get(served.addresses["stats"], "/stats/prometheus")[1]
             assert _get(admin, "/stats/prometheus")[1].count("istio_requests_total{") == 2
             (counted,) = [
@@ -246,6 +251,14 @@ def _fails(*arguments: str) -> tuple[int, str]:
         capture_output=True, text=True, timeout=30, check=False, cwd=REPOSITORY,
     )  # fmt: skip
     return ran.returncode, ran.stderr
+
+
+def test_a_proxy_that_follows_files_loads_no_web_framework() -> None:
+    asked = "import meshsim.proxy.__main__, sys; print([name for name in ('aiohttp', 'lark') if name in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=30, check=True, cwd=REPOSITORY
+    )
+    assert ran.stdout == "[]\n"
 
 
 def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:

@@ -6,17 +6,16 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from meshsim.kit.address import Address
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
 from meshsim.mesh.registry import Workload
+from meshsim.proxy.pages import serve_site
 from meshsim.proxy.queries import Add, Queries
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import BOTH, RequestMetrics, SeriesKey, names_of, numbers_of
-from meshsim.telemetry.pages import serve_pages
 from meshsim.telemetry.promql.exposed import labels_of
 from tests.kits.eventually import eventually
 
@@ -32,12 +31,15 @@ async def serving(show: Callable[[], str], clock: Clock | None = None, pause_s: 
         await LoopClock().sleep(pause_s)
         return lambda history: history.add_text(text)
 
-    async with contextlib.AsyncExitStack() as stack, TaskOwner() as tasks:
+    async with contextlib.AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(TaskOwner())
         queries = Queries(sample, 0.05, clock)
-        app = web.Application()
-        app.add_routes(queries.routes())
         tasks.start(queries.run(), "history")
-        yield f"http://{await serve_pages(stack, app, Address('127.0.0.1', 0), 'stats')}/api/v1"
+        site = {
+            "/query": {"GET": queries.query, "POST": queries.query},
+            "/query_range": {"GET": queries.query_range},
+        }
+        yield f"http://{await serve_site(stack, tasks, site, Address('127.0.0.1', 0), 'stats')}"
 
 
 class Sluggish(LoopClock):

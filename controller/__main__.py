@@ -18,6 +18,7 @@ from controller.instance import instance_selectors
 from controller.manager import Manager
 from controller.rollout.rules import ArgoVersion, Rules
 from meshsim.api.validate.fields import label_value_errors
+from meshsim.client.flags import add_api_flags, source_of
 from meshsim.client.http import HttpApi
 from meshsim.kit.address import Address
 from meshsim.kit.flags import PlaneParser, port
@@ -31,7 +32,7 @@ _log: Final = logging.getLogger(__name__)
 def main() -> int:
     """Reconcile until told to stop; returns the exit code."""
     parser = PlaneParser(prog="meshsim controller", description="Reconciles Rollouts and analyses.")
-    parser.add_argument("--api", required=True, help="URL of the API")
+    add_api_flags(parser)
     parser.add_argument(
         "--port", type=port, default=8090, help="port of /metrics, 0 for a free one (default %(default)s)"
     )
@@ -85,7 +86,7 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         plane.stopping.set()
 
     async with (
-        HttpApi(flags.api, user_agent="meshsim-controller") as http,
+        HttpApi(source_of(flags), user_agent="meshsim-controller") as http,
         Outbound(reaches_metadata=flags.allow_metadata_addresses) as outbound,
         TaskOwner(give_up) as tasks,
     ):

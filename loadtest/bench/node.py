@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=20, help="pods that are programs (default %(default)s)")
     flags = parser.parse_args()
     with ExitStack() as running:
-        api = running.enter_context(_plane("meshsim.apiserver", "--dashboard-port", "0"))[1]["api"]
+        api = running.enter_context(_plane("meshsim.apiserver", "--insecure-http", "--dashboard-port", "0"))[1]["api"]
         url = f"http://{api}"
         running.enter_context(_plane("controller", "--api", url))
         node = running.enter_context(_plane("meshsim.runtime", "--api", url))[0]

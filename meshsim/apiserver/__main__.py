@@ -1,11 +1,18 @@
 """`python -m meshsim.apiserver`: the API server as a process, and the dashboard that shows what is in it."""
 
+import argparse
+import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from meshsim.apiserver.credentials import Credentials, credentials
+from meshsim.apiserver.flags import add_security_flags, check_security_flags, wishes_of
 from meshsim.apiserver.server import api_server
 from meshsim.dashboard.server import DashboardServer
+from meshsim.kit.clock import LoopClock
 from meshsim.kit.flags import PlaneParser, port
+from meshsim.kit.hosts import is_loopback, reached_at
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 
 
@@ -27,28 +34,51 @@ def main() -> int:
     parser.add_argument(
         "--stats", action="append", default=[], metavar="URL", help="a proxy's metrics for the dashboard, repeatable"
     )
-    parser.add_argument(
-        "--allowed-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="another name that this machine is reached by, repeatable",
-    )
     parser.add_argument("--seed", type=int, default=None, help="repeat a run: the same generated names")
+    add_security_flags(parser)
     add_plane_flags(parser)
     flags = parser.parse_args()
 
     async def serve(plane: Plane) -> None:
-        async with api_server(plane.clock, flags.data_dir, allowed_hosts=flags.allowed_host, seed=flags.seed) as server:
-            dashboard = DashboardServer(server.local, plane.clock, flags.stats, flags.allowed_host)
-            try:
-                api = await server.listen(flags.host, flags.port)
-                plane.ready({"api": api, "dashboard": await dashboard.listen(flags.host, flags.dashboard_port)})
-                await plane.stopping.wait()
-            finally:
-                await dashboard.close()
+        check_security_flags(flags)
+        if flags.insecure_http:
+            await _serve(plane, flags, None)
+        else:
+            with wishes_of(flags) as wishes:
+                own = await asyncio.to_thread(credentials, wishes, LoopClock().now())
+                await _serve(plane, flags, _Secured(own, flags.write_kubeconfig or wishes.directory / "kubeconfig"))
 
     return run_plane(serve, flags)
+
+
+@dataclass(frozen=True, slots=True)
+class _Secured:
+    """What the server signs with, and where clients read how to sign in."""
+
+    credentials: Credentials
+    kubeconfig: Path
+
+
+async def _serve(plane: Plane, flags: argparse.Namespace, secured: _Secured | None) -> None:
+    tls, token = (secured.credentials.tls, secured.credentials.token) if secured is not None else (None, "")
+    advertised = flags.advertise_host
+    hosts = [*flags.allowed_host, *([advertised] if advertised else [])]
+    async with api_server(plane.clock, flags.data_dir, allowed_hosts=hosts, token=token, seed=flags.seed) as server:
+        is_open = is_loopback(flags.host) or flags.insecure_bind
+        dashboard = DashboardServer(
+            server.local, plane.clock, flags.stats, allowed_hosts=hosts, token="" if is_open else token
+        )
+        try:
+            addresses = {"api": await server.listen(flags.host, flags.port, tls)}
+            addresses["dashboard"] = await dashboard.listen(flags.host, flags.dashboard_port, None if is_open else tls)
+            if secured is not None:
+                host, port = advertised or reached_at(flags.host), int(addresses["api"].rpartition(":")[2])
+                await asyncio.to_thread(secured.credentials.write_kubeconfig, secured.kubeconfig, host, port)
+                addresses["kubeconfig"] = str(secured.kubeconfig.absolute())
+            plane.ready(addresses)
+            await plane.stopping.wait()
+        finally:
+            await dashboard.close()
 
 
 if __name__ == "__main__":

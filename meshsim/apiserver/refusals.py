@@ -88,6 +88,11 @@ def forbidden(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ())
     return _refusal(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {problem}', _of(kind, name, causes))
 
 
+def unauthorized() -> ApiError:
+    """401: who asks doesn't say who they are, or not rightly."""
+    return _refusal(401, "Unauthorized", "Unauthorized", {})
+
+
 def foreign(reason: str) -> ApiError:
     """403: a request that a web page elsewhere had a browser send."""
     return _refusal(403, "Forbidden", f"forbidden: {reason}", {})

@@ -27,9 +27,12 @@ from meshsim.apiserver.selection import Selection, selection_of
 from meshsim.apiserver.served import POD_DISRUPTION_BUDGET
 from meshsim.apiserver.streams import Streams
 from meshsim.client.api import ApiError, PatchType
+from meshsim.kit.bearer import knows
 from meshsim.kit.foreign import foreign_reason
 
 _log: Final = logging.getLogger(__name__)
+_PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+"""What anybody may ask: the health and the version, as of a real API server."""
 
 Answer = web.StreamResponse
 Verb = Callable[[web.Request, Target], Awaitable[Answer]]
@@ -39,14 +42,21 @@ class Rest:
     """The API's request handler.
 
     `settled` is awaited between a write and its answer: when it returns, the write is on disk and on its way
-    to every watcher. `allowed_hosts` are further names that this machine is called by.
+    to every watcher. `allowed_hosts` are further names that this machine is called by. Without a token everybody
+    gets in.
     """
 
     def __init__(
-        self, registry: Registry, settled: Callable[[], Awaitable[None]], allowed_hosts: Collection[str] = ()
+        self,
+        registry: Registry,
+        settled: Callable[[], Awaitable[None]],
+        *,
+        allowed_hosts: Collection[str] = (),
+        token: str = "",
     ) -> None:
         self._registry = registry
         self._allowed_hosts = allowed_hosts
+        self._token = token
         self._settled = settled
         self._paths = Paths(registry.store.kinds)
         self._nodes = Nodes(registry)
@@ -77,6 +87,7 @@ class Rest:
         """Answer one request; nothing escapes as anything but a Status."""
         try:
             self._refuse_foreign(request)
+            self._refuse_unknown(request)
             return await self._about.handle(request) or await self._dispatch(request)
         except ApiError as error:
             return _refused(error)
@@ -93,6 +104,12 @@ class Rest:
         reason = foreign_reason(headers.get("Host", ""), headers.get("Origin", ""), self._allowed_hosts)
         if reason:
             raise refusals.foreign(reason)
+
+    def _refuse_unknown(self, request: web.Request) -> None:
+        authorization = request.headers.get("Authorization")
+        is_let_in = request.path in _PUBLIC if authorization is None else knows(self._token, authorization)
+        if self._token and not is_let_in:
+            raise refusals.unauthorized()
 
     async def _dispatch(self, request: web.Request) -> Answer:
         target = self._paths.target(request.path)
@@ -261,4 +278,6 @@ def _refused(error: ApiError) -> web.Response:
     retry_after_s = (status.get("details") or {}).get("retryAfterSeconds")
     if retry_after_s:
         answer.headers["Retry-After"] = str(retry_after_s)
+    if status["code"] == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="meshsim"'
     return answer

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from ssl import SSLContext
 from typing import Final
 
 from aiohttp import web
@@ -30,17 +31,23 @@ class ApiServer:
     """What serves one registry over HTTP; made by `api_server`."""
 
     def __init__(
-        self, clock: Clock, registry: Registry, journal: Journal | None, allowed_hosts: Collection[str] = ()
+        self,
+        clock: Clock,
+        registry: Registry,
+        journal: Journal | None,
+        *,
+        allowed_hosts: Collection[str] = (),
+        token: str = "",
     ) -> None:
         self.registry = registry
         self._clock = clock
         self._journal = journal
-        self._rest = Rest(registry, self._settled, allowed_hosts)
+        self._rest = Rest(registry, self._settled, allowed_hosts=allowed_hosts, token=token)
         self.local = LocalApi(registry, self._settled)
         """The same API for what runs in this process."""
         self._runner: web.AppRunner | None = None
 
-    async def listen(self, host: str, port: int) -> str:
+    async def listen(self, host: str, port: int, tls: SSLContext | None = None) -> str:
         """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._rest.handle)
@@ -49,7 +56,7 @@ class ApiServer:
         )
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
         except OSError as error:
             raise cannot_listen(Address(host, port), error) from None
         address = self._runner.addresses[0]
@@ -71,12 +78,18 @@ class ApiServer:
 
 @asynccontextmanager
 async def api_server(
-    clock: Clock, data_dir: Path | None = None, *, allowed_hosts: Collection[str] = (), seed: int | None = None
+    clock: Clock,
+    data_dir: Path | None = None,
+    *,
+    allowed_hosts: Collection[str] = (),
+    token: str = "",
+    seed: int | None = None,
 ) -> AsyncIterator[ApiServer]:
     """An API server, closed at the end; without a data directory it keeps everything in memory.
 
     With a seed the names that it generates repeat.
-    Requests by the name of another machine are refused, unless it is one of the allowed hosts.
+    Requests by the name of another machine are refused, unless it is one of the allowed hosts, and so are, where
+    there is a token, those that don't present it.
 
     Raises StartError when the directory cannot be used.
     """
@@ -85,7 +98,8 @@ async def api_server(
     journal = await asyncio.to_thread(Journal, data_dir) if data_dir is not None else None
     try:
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
-        server = ApiServer(clock, Registry(store, clock.now, draws(), seed), journal, allowed_hosts)
+        registry = Registry(store, clock.now, draws(), seed)
+        server = ApiServer(clock, registry, journal, allowed_hosts=allowed_hosts, token=token)
         async with TaskOwner() as tasks:
             tasks.start(expire_events(server.registry, clock), "expire events")
             try:

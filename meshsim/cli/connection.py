@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
-import yaml
-
 from meshsim.cli.running import Running, running
 from meshsim.client.api import Api
+from meshsim.client.connection import Connection
+from meshsim.client.kubeconfig import Kubeconfig
 from meshsim.kit.clock import Clock, clock_of
 from meshsim.kit.errors import MeshsimError, UsageError
 
@@ -28,16 +28,24 @@ class NothingRunsError(MeshsimError):
 
 def ask(flags: argparse.Namespace, work: Callable[[Api], Awaitable[T]]) -> T:
     """Do some work with the API that the flags name."""
-    url = api_url(kubeconfig_path(flags.kubeconfig))
+    connection = connection_of(kubeconfig_path(flags.kubeconfig))
 
     async def connected() -> T:
         # A quarter of a second of imports, which a wrong flag needn't cost.
         from meshsim.client.http import HttpApi  # noqa: PLC0415
 
-        async with HttpApi(url, user_agent="meshsim-cli") as api:
+        async with HttpApi(connection, user_agent="meshsim-cli") as api:
             return await work(api)
 
     return asyncio.run(connected())
+
+
+def connection_of(kubeconfig: Path) -> Connection:
+    """How to reach the API of a kubeconfig's current context. Raises UsageError when it says nothing of the kind."""
+    try:
+        return Kubeconfig(kubeconfig).read()
+    except OSError as error:
+        raise UsageError(f"{kubeconfig}: {error.strerror}") from None
 
 
 def kubeconfig_path(
@@ -66,17 +74,3 @@ def _the_only_one(candidates: list[Running]) -> Running:
         rows = "\n".join(f"  --kubeconfig {one.kubeconfig}   {one}" for one in candidates)
         raise UsageError(f"several `meshsim up` are running; say which one:\n{rows}")
     return candidates[0]
-
-
-def api_url(kubeconfig: Path) -> str:
-    """The server of a kubeconfig's current context. Raises UsageError when there is none."""
-    try:
-        content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-        contexts = {row["name"]: row["context"] for row in content["contexts"]}
-        clusters = {row["name"]: row["cluster"] for row in content["clusters"]}
-        url = clusters[contexts[content["current-context"]]["cluster"]]["server"]
-    except OSError as error:
-        raise UsageError(f"{kubeconfig}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
-        raise UsageError(f"{kubeconfig}: not a kubeconfig with a current context") from None
-    return str(url)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from meshsim.api.meta import Key
 from meshsim.cli.argo.words import add_common_flags
 from meshsim.cli.command import Command, duration
-from meshsim.cli.connection import api_url, kubeconfig_path
+from meshsim.cli.connection import connection_of, kubeconfig_path
+from meshsim.client.connection import Connection
 from meshsim.kit.errors import ExitCode
 
 
@@ -43,16 +44,16 @@ def options_of(flags: argparse.Namespace) -> dict[str, str]:
 
 
 def _run(flags: argparse.Namespace) -> int:
-    url = api_url(kubeconfig_path(flags.kubeconfig))
+    connection = connection_of(kubeconfig_path(flags.kubeconfig))
     pod = Key(flags.namespace, flags.pod.removeprefix("pod/"))
-    asyncio.run(_copy(url, pod, options_of(flags)))
+    asyncio.run(_copy(connection, pod, options_of(flags)))
     return ExitCode.DONE
 
 
-async def _copy(url: str, pod: Key, options: Mapping[str, str]) -> None:
+async def _copy(connection: Connection, pod: Key, options: Mapping[str, str]) -> None:
     from meshsim.client.http import HttpApi  # noqa: PLC0415 - a quarter of a second, which a wrong flag needn't cost
 
-    async with HttpApi(url, user_agent="meshsim-cli") as api:
+    async with HttpApi(connection, user_agent="meshsim-cli") as api:
         async for piece in api.logs(pod, options):
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()

@@ -13,6 +13,10 @@ class PassedOn(NamedTuple):
 
 
 PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
+    "apiserver": (
+        PassedOn("--allowed-host", "NAME", "another name that this machine is reached by"),
+        PassedOn("--insecure-bind", None, "let everybody who reaches --host see the dashboard"),
+    ),
     "controller": (
         PassedOn("--argo-version", "VERSION", "whose rules for traffic to follow: 1.1, 1.2 or 1.10"),
         PassedOn("--instance-id", "ID", "handle only what has this in Argo's instance label"),

@@ -17,9 +17,9 @@ import msgspec
 
 from meshsim.cli.topology import Topology
 from meshsim.kit.errors import StartError
+from meshsim.kit.state import state_dir
 
 _OWNER_ONLY: Final = 0o600
-_KUBECONFIG: Final = ".kubeconfig"
 _OBJECTS: Final = ".objects"
 
 
@@ -40,12 +40,6 @@ class Running:
         return f"{self.api} (pid {self.pid}{place})"
 
 
-def state_dir() -> Path:
-    """Where records are kept."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "meshsim"
-
-
 def running(state: Path | None = None) -> list[Running]:
     """Every `meshsim up` of this user that runs now; records of dead ones are removed."""
     found = []
@@ -53,7 +47,6 @@ def running(state: Path | None = None) -> list[Running]:
         with suppress(OSError, msgspec.MsgspecError), path.open("rb") as record:
             if _lock(record, shared=True):
                 path.unlink()
-                path.with_suffix(_KUBECONFIG).unlink(missing_ok=True)
                 shutil.rmtree(path.with_suffix(_OBJECTS), ignore_errors=True)
             else:
                 found.append(msgspec.json.decode(record.read(), type=Running))
@@ -62,48 +55,26 @@ def running(state: Path | None = None) -> list[Running]:
 
 @contextmanager
 def recorded(topology: Topology, state: Path | None = None) -> Iterator[Running]:
-    """Leave a record and a kubeconfig of the mesh that this process runs, until the block ends.
+    """Leave a record of the mesh that this process runs, until the block ends. Its owner alone may read it.
 
-    Their owner alone may read them. Raises StartError.
+    Raises StartError.
     """
-    data_dir = topology.data_dir
     with ExitStack() as stack:
         try:
             state = state or state_dir()
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            pid = os.getpid()
-            kubeconfig = data_dir / "kubeconfig" if data_dir else state / f"{pid}{_KUBECONFIG}"
             mine = Running(
-                pid=pid,
+                pid=os.getpid(),
                 api=topology.url("api"),
                 traffic=topology.url("traffic"),
-                kubeconfig=str(kubeconfig.absolute()),
+                kubeconfig=str(topology.kubeconfig),
                 clock=topology.clock,
-                data_dir=str(data_dir.absolute()) if data_dir else "",
+                data_dir=str(topology.directory.absolute()) if topology.is_kept else "",
             )
-            _write(kubeconfig, kubeconfig_of(mine.api).encode(), stack)
-            _write(state / f"{pid}.json", msgspec.json.encode(mine), stack)
+            _write(state / f"{mine.pid}.json", msgspec.json.encode(mine), stack)
         except OSError as error:
             raise StartError(f"cannot keep the record of this run: {error}") from None
         yield mine
-
-
-def kubeconfig_of(api: str) -> str:
-    """A kubeconfig for the API at that URL."""
-    return f"""\
-apiVersion: v1
-kind: Config
-current-context: meshsim
-clusters:
-- name: meshsim
-  cluster: {{server: "{api}"}}
-contexts:
-- name: meshsim
-  context: {{cluster: meshsim, user: meshsim, namespace: default}}
-users:
-- name: meshsim
-  user: {{}}
-"""
 
 
 def _write(path: Path, content: bytes, stack: ExitStack) -> None:
@@ -118,8 +89,11 @@ def _write(path: Path, content: bytes, stack: ExitStack) -> None:
 
 
 @contextmanager
-def owned_data_dir(path: Path) -> Iterator[None]:
-    """Make the data directory and keep it to this process. Raises StartError when another one uses it."""
+def owned_data_dir(path: Path) -> Iterator[Path]:
+    """Make the data directory and keep it to this process; it is returned.
+
+    Raises StartError when another one uses it.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (path / "lock").open("ab")
@@ -128,7 +102,7 @@ def owned_data_dir(path: Path) -> Iterator[None]:
     with lock:
         if not _lock(lock):
             raise StartError(f"--data-dir {path}: in use by another `meshsim up`")
-        yield
+        yield path
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from meshsim.cli.child import ChildSpec
+from meshsim.kit.hosts import in_url, is_loopback, reached_at
 
 PORTS: Final[dict[str, tuple[str, int, str]]] = {
     "traffic": ("--port", 8080, "where the proxy takes requests"),
@@ -21,7 +21,6 @@ PORTS: Final[dict[str, tuple[str, int, str]]] = {
 
 STATS_PATH: Final = "/stats/prometheus"
 
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _PROXY_DRAIN: Final = "1500ms"
 """Shorter than what a supervisor waits for."""
 
@@ -33,11 +32,11 @@ class Topology:
     host: str
     ports: dict[str, int]
     clock: str
+    directory: Path
+    """Where the API keeps its objects and credentials, so that one that is started again has them."""
+    is_kept: bool = False
+    """Whether the directory is there when the mesh has ended."""
     seed: int | None = None
-    data_dir: Path | None = None
-    """What the mesh is kept in when it ends, None when nothing is."""
-    passing_data_dir: Path | None = None
-    """Where the API keeps its objects without a `data_dir`, so that one that is started again has them."""
     namespace: str = "default"
     """Whose sidecar the proxy is where it is one."""
     has_controller: bool = True
@@ -46,23 +45,28 @@ class Topology:
 
     def url(self, name: str, path: str = "") -> str:
         """Where one of the addresses is reached from this machine."""
-        host = _ANY.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.ports[name]}{path}"
+        is_secure = name == "api" or (name == "dashboard" and self._has_secure_dashboard)
+        return f"{'https' if is_secure else 'http'}://{in_url(reached_at(self.host))}:{self.ports[name]}{path}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Where the API server leaves word of how to reach it and how to sign in."""
+        return self.directory.absolute() / "kubeconfig"
 
     @property
     def is_private(self) -> bool:
         """Only this machine reaches it."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
+
+    @property
+    def _has_secure_dashboard(self) -> bool:
+        return not self.is_private and "--insecure-bind" not in self.passed_on.get("apiserver", ())
 
     def processes(self) -> list[ChildSpec]:
         """The processes to start; all at once, for each waits for the API by itself."""
-        directory = self.data_dir or self.passing_data_dir
-        data = () if directory is None else ("--data-dir", str(directory))
+        data = ("--data-dir", str(self.directory))
         seed = () if self.seed is None else ("--seed", str(self.seed))
-        client = ("--api", self.url("api"))
+        client = ("--kubeconfig", str(self.kubeconfig))
         stats = ("--stats", self.url("stats", STATS_PATH))
         apiserver = (*self._port("api"), *self._port("dashboard", "--dashboard-port"), *stats, *data, *seed)
         stats_and_admin = (*self._port("admin", "--admin-port"), *self._port("stats", "--stats-port"))

@@ -25,6 +25,7 @@ from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, recor
 from meshsim.cli.supervisor import Supervisor
 from meshsim.cli.topology import PORTS, STATS_PATH, Topology
 from meshsim.client.api import AlreadyExistsError, Api, UnreachableError
+from meshsim.client.kubeconfig import Kubeconfig
 from meshsim.kit.clock import ClockEpoch, LoopClock, ScaledClock
 from meshsim.kit.errors import ExitCode
 from meshsim.kit.tasks import TaskOwner
@@ -101,19 +102,16 @@ def _run(flags: argparse.Namespace) -> int:
             name: ports.take(getattr(flags, f"{name}_port"), purpose, flag)
             for name, (flag, _, purpose) in PORTS.items()
         }
-        passing = None
-        if flags.data_dir is None:
-            passing = stack.enter_context(passing_data_dir())
-        else:
-            stack.enter_context(owned_data_dir(flags.data_dir))
+        is_kept = flags.data_dir is not None
+        directory = stack.enter_context(owned_data_dir(flags.data_dir) if is_kept else passing_data_dir())
         epoch = open_clock(flags.data_dir, flags.speed)
         topology = Topology(
             host=flags.host,
             ports=taken,
             clock=epoch.to_text(),
+            directory=directory,
+            is_kept=is_kept,
             seed=flags.seed,
-            data_dir=flags.data_dir,
-            passing_data_dir=passing,
             namespace=flags.namespace,
             has_controller=flags.controller == "own",
             passed_on=passed_on(flags),
@@ -170,7 +168,7 @@ class _Up:
         from meshsim.client.http import HttpApi  # noqa: PLC0415
 
         await supervisor.ready("apiserver")
-        async with HttpApi(self._topology.url("api"), user_agent="meshsim-up") as api:
+        async with HttpApi(Kubeconfig(self._topology.kubeconfig), user_agent="meshsim-up") as api:
             await apply_at_start(api, self._manifests)
             told = [await supervisor.ready(process.name) for process in self._topology.processes()]
             self._announce({name for addresses in told for name, address in addresses.items() if address}, ready_fd)
@@ -188,7 +186,7 @@ class _Up:
         tell(f"metrics     {'  '.join([url('stats', STATS_PATH), *controller, url('node', '/metrics')])}")
         tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
-            say("everybody who reaches this machine can change what runs: the API asks nobody who they are")
+            say("everybody who reaches this machine can read the metrics and use the proxy's admin page")
         if self._canary is not None:
             say("the canary begins by itself as soon as the stable version is healthy")
         say("Ctrl-C stops everything")
@@ -198,9 +196,8 @@ class _Up:
                 pipe.write(json.dumps(addresses) + "\n")
 
     async def _keep_clock(self) -> None:
-        data_dir, clock = self._topology.data_dir, ScaledClock(self._epoch)
-        if data_dir is not None:
-            await keep_clock(data_dir, clock, say)
+        if self._topology.is_kept:
+            await keep_clock(self._topology.directory, ScaledClock(self._epoch), say)
 
 
 async def apply_at_start(api: Api, manifests: Sequence[Manifest]) -> None:

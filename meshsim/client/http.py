@@ -1,9 +1,11 @@
-"""The Api over HTTP, with aiohttp. One session a process; watches are long streams of JSON lines."""
+"""The Api over HTTP or HTTPS, with aiohttp. One session a process; watches are long streams of JSON lines."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -13,19 +15,30 @@ from meshsim.api.decode import FieldError, Object, read_json, write_json
 from meshsim.api.kinds import POD, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import ApiError, Listing, PatchType, UnreachableError, WatchEvent, error_of
+from meshsim.client.connection import Connection, Source, tls_of
+from meshsim.kit.errors import UsageError
 
+_log: Final = logging.getLogger(__name__)
 _REQUEST_TIMEOUT_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
 _MAX_LINE_BYTES: Final = 8 * 1024 * 1024
+_REFUSALS_TOLD: Final = 10
+"""Who goes on asking in vain for so long is waiting for a person."""
 
 
 class HttpApi:
-    """A Kubernetes API at a base URL. Open it with `async with`."""
+    """A Kubernetes API at a URL, or wherever a source says. Open it with `async with`.
 
-    def __init__(self, url: str, *, user_agent: str = "meshsim") -> None:
-        self.url = url.rstrip("/")
+    A source that changes is read again once the API refuses what it said before.
+    """
+
+    def __init__(self, api: str | Source, *, user_agent: str = "meshsim") -> None:
+        self._source: Source = Connection(api.rstrip("/")) if isinstance(api, str) else api
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
+        self._access: _Access | None = None
+        self._refusals = 0
+        self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -64,29 +77,29 @@ class HttpApi:
             watch="true", resourceVersion=resource_version, allowWatchBookmarks="true", labelSelector=selector
         )
         forever = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
+        access = await self._accessed()
         try:
-            async with self._open().get(
-                URL(self.url + _path(kind, namespace), encoded=True), params=query, timeout=forever
-            ) as reply:
+            async with access.request("GET", _path(kind, namespace), params=query, timeout=forever) as reply:
                 if reply.status != 200:
-                    raise _refusal(await reply.read(), reply.status)
+                    raise self._refusal(access, await reply.read(), reply.status)
                 async for line in reply.content:
                     yield _event_of(line)
         except (aiohttp.ClientError, OSError, TimeoutError, FieldError, KeyError, ValueError) as error:
-            raise _unreachable(self.url, error) from error
+            raise self._unreachable(access, error) from error
 
     async def logs(self, pod: Key, options: Mapping[str, str]) -> AsyncIterator[bytes]:
         """What a container printed, piece by piece; the options are PodLogOptions'. Raises ApiError."""
         unhurried = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
-        url = URL(self.url + _path(POD, pod.namespace, pod.name, "log"), encoded=True)
+        path = _path(POD, pod.namespace, pod.name, "log")
+        access = await self._accessed()
         try:
-            async with self._open().get(url, params=options, timeout=unhurried) as reply:
+            async with access.request("GET", path, params=options, timeout=unhurried) as reply:
                 if reply.status != 200:
-                    raise _refusal(await reply.read(), reply.status)
+                    raise self._refusal(access, await reply.read(), reply.status)
                 async for piece in reply.content.iter_any():
                     yield piece
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _unreachable(self.url, error) from error
+            raise self._unreachable(access, error) from error
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         return await self._ask("POST", _path(kind, obj["metadata"].get("namespace")), body=obj)
@@ -128,21 +141,81 @@ class HttpApi:
     ) -> Object:
         data = None if body is None else write_json(body)
         headers = None if data is None else {"Content-Type": content_type}
+        access = await self._accessed()
         try:
-            async with self._open().request(
-                method, URL(self.url + path, encoded=True), params=query, data=data, headers=headers
-            ) as reply:
+            async with access.request(method, path, params=query, data=data, headers=headers) as reply:
                 answer = await reply.read()
                 if reply.status >= 400:
-                    raise _refusal(answer, reply.status)
+                    raise self._refusal(access, answer, reply.status)
                 return _object(read_json(answer))
         except (aiohttp.ClientError, OSError, TimeoutError, FieldError) as error:
-            raise _unreachable(self.url, error) from error
+            raise self._unreachable(access, error) from error
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _accessed(self) -> "_Access":
+        """Where and how to ask, read from the source the first time. Raises UnreachableError while it says nothing."""
+        if self._access is not None:
+            return self._access
         if self._session is None:
             raise RuntimeError("HttpApi is used inside `async with`")
-        return self._session
+        async with self._reading:
+            if self._access is None:
+                try:
+                    # It may lie on a disk.
+                    self._access = await asyncio.to_thread(_Access, self._session, self._source)
+                except OSError as error:
+                    raise UnreachableError(0, "Unreachable", f"{self._source}: {error.strerror}") from error
+                except UsageError as error:
+                    raise UnreachableError(0, "Unreachable", str(error)) from error
+            return self._access
+
+    def _refusal(self, access: "_Access", answer: bytes, code: int) -> ApiError:
+        if code != 401:
+            return _refusal(answer, code)
+        why = f"that of {self._source} is not its" if access.signs_in else "use its kubeconfig"
+        message = f"the API at {access.url} wants another sign-in: {why} (Unauthorized)"
+        self._refusals += 1
+        if self._refusals == _REFUSALS_TOLD:
+            _log.warning(message)
+        self._read_again_after(access)
+        return ApiError(401, "Unauthorized", message)
+
+    def _unreachable(self, access: "_Access", error: Exception) -> UnreachableError:
+        if isinstance(error, aiohttp.ClientConnectorError):
+            # Another authority, another port: the API may have begun anew.
+            self._read_again_after(access)
+        return _unreachable(access.url, error)
+
+    def _read_again_after(self, access: "_Access") -> None:
+        # Another request may have found out before.
+        if self._access is access:
+            self._access = None
+
+
+class _Access:
+    """A connection in use."""
+
+    def __init__(self, session: aiohttp.ClientSession, source: Source) -> None:
+        connection = source.read()
+        self.url = connection.url
+        self.signs_in = connection.is_secure and bool(connection.token or connection.client_pem)
+        self._session = session
+        self._headers: dict[str, str] = {}
+        self._options: dict[str, Any] = {"allow_redirects": False}
+        if connection.is_secure:
+            self._options["ssl"] = tls_of(connection)
+            if connection.server_name:
+                self._options["server_hostname"] = connection.server_name
+            if connection.token:
+                self._headers["Authorization"] = f"Bearer {connection.token}"
+
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Ask, as one of its own."""
+        said = {**self._headers, **(headers or {})}
+        return self._session.request(
+            method, URL(self.url + path, encoded=True), headers=said, **self._options, **options
+        )
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = "") -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from importlib.resources import files
+from ssl import SSLContext
 from typing import Final
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from meshsim.client.api import Api
 from meshsim.dashboard.live import Live
 from meshsim.dashboard.traffic import Traffic
 from meshsim.kit.address import Address, cannot_listen
+from meshsim.kit.bearer import knows
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.foreign import foreign_reason
 
@@ -34,25 +36,35 @@ class DashboardServer:
     """Serves the page of one API.
 
     `stats` are the addresses of the proxies' metrics, `allowed_hosts` further names that this machine is called by.
+    Where there is a token, browsers ask a person for it, as the password of any user.
     """
 
-    def __init__(self, api: Api, clock: Clock, stats: Iterable[str] = (), allowed_hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        stats: Iterable[str] = (),
+        *,
+        allowed_hosts: Collection[str] = (),
+        token: str = "",
+    ) -> None:
         self._allowed_hosts = allowed_hosts
+        self._token = token
         self._live = Live(api, clock, Traffic(stats, LoopClock()))
         self._files: dict[str, tuple[bytes, str]] = {}
         self._runner: web.AppRunner | None = None
 
-    async def listen(self, host: str, port: int) -> str:
+    async def listen(self, host: str, port: int, tls: SSLContext | None = None) -> str:
         """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
         self._files = await asyncio.to_thread(_read_page)
-        app = web.Application(middlewares=[self._refuse_foreign])
+        app = web.Application(middlewares=[self._let_in])
         app.router.add_get("/live", self._stream)
         app.router.add_get("/healthz", _healthy)
         app.router.add_get("/{path:.*}", self._page)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
         except OSError as error:
             raise cannot_listen(Address(host, port), error) from None
         address = self._runner.addresses[0]
@@ -64,13 +76,16 @@ class DashboardServer:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _refuse_foreign(
+    async def _let_in(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         headers = request.headers
         reason = foreign_reason(headers.get("Host", ""), headers.get("Origin", ""), self._allowed_hosts)
         if reason:
-            raise web.HTTPForbidden(text=f"{reason}\n")
+            raise web.HTTPForbidden(text=f"{reason}\n", headers=_HEADERS)
+        if self._token and request.path != "/healthz" and not knows(self._token, headers.get("Authorization", "")):
+            challenge = {"WWW-Authenticate": 'Basic realm="meshsim: the password is the token in the kubeconfig"'}
+            raise web.HTTPUnauthorized(text="Sign in with the token.\n", headers=_HEADERS | challenge)
         return await handler(request)
 
     async def _page(self, request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshsim.api.decode import FieldError, read_documents
+from meshsim.client.flags import add_api_flags, source_of
 from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
@@ -38,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = PlaneParser(prog="meshsim proxy", description="Route HTTP as an Istio gateway and sidecar do.")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--api", metavar="URL", help="Kubernetes API to watch")
+    source = add_api_flags(parser)
     source.add_argument("-f", dest="path", type=Path, metavar="FILE|DIR", help="YAML to read and follow instead")
     parser.add_argument("--port", type=port, default=8080, help="traffic (default %(default)s, 0 takes a free one)")
     parser.add_argument("--admin-port", type=port, default=15000, help="Envoy's admin pages (default %(default)s)")
@@ -126,8 +126,7 @@ def _options(flags: argparse.Namespace) -> ProxyOptions:
         listeners=(Address(flags.host, flags.port), *(address for _, address in further)),
         admin=Address(flags.host, flags.admin_port),
         stats=Address(flags.host, flags.stats_port),
-        api_url=flags.api or "",
-        path=flags.path,
+        configuration=flags.path or source_of(flags),
         seed=flags.seed,
         access_log=flags.access_log or "",
         workers=flags.workers,

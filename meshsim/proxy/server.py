@@ -42,8 +42,8 @@ class ProxyOptions:
     listeners: tuple[Address, ...]
     admin: Address
     stats: Address
-    api_url: str = ""
-    path: Path | None = None
+    configuration: Source | Path
+    """The API to follow, or files."""
     seed: int | None = None
     access_log: str = ""
     workers: int = 1
@@ -111,14 +111,15 @@ class ProxyServer:
     ) -> Callable[[], Awaitable[None]]:
         """Start following the configuration; what is returned waits until there is one."""
         options = self._options
-        if options.path is not None:
-            files = FileSource(options.path, publisher.changed_together, warn)
+        if isinstance(options.configuration, Path):
+            files = FileSource(options.configuration, publisher.changed_together, warn)
             publisher.follow(files.objects)
             tasks.start(files.follow(), "follow files")
             return files.synced
-        from meshsim.client.http import HttpApi  # noqa: PLC0415 - a third of the memory of a proxy that follows files
+        from meshsim.client.connection import Source
+from meshsim.client.http import HttpApi  # noqa: PLC0415 - a third of the memory of a proxy that follows files
 
-        api = await stack.enter_async_context(HttpApi(options.api_url, user_agent="meshsim-proxy"))
+        api = await stack.enter_async_context(HttpApi(options.configuration, user_agent="meshsim-proxy"))
         source = ApiSource(api, publisher.changed, warn, self._lags, self._plane.clock)
         source.start(tasks)
         publisher.follow(source.objects)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICA_SET, SERVICE
+from meshsim.client.flags import add_api_flags, source_of
 from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
 from meshsim.kit.address import Address
@@ -31,7 +32,7 @@ _log: Final = logging.getLogger(__name__)
 def main() -> int:
     """Run pods until told to stop; returns the exit code."""
     parser = PlaneParser(prog="meshsim node", description="Runs the pods and reports their endpoints.")
-    parser.add_argument("--api", required=True, help="URL of the API")
+    add_api_flags(parser)
     parser.add_argument(
         "--port", type=port, default=10250, help="port of /metrics, 0 for a free one (default %(default)s)"
     )
@@ -64,7 +65,7 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
 
     async with (
         AsyncExitStack() as stack,
-        HttpApi(flags.api, user_agent="meshsim-node") as api,
+        HttpApi(source_of(flags), user_agent="meshsim-node") as api,
         aclosing(Runtimes(plane.clock, flags.seed, api)) as runtimes,
         TaskOwner(give_up) as tasks,
     ):

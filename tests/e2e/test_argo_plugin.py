@@ -1,7 +1,6 @@
 """The real kubectl plugin of Argo Rollouts against the API server: what its verbs write."""
 
 import asyncio
-import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import REPLICA_SET, ROLLOUT
 from meshsim.api.meta import Key
 from meshsim.client.http import HttpApi
-from tests.kits.apiserver import running_apiserver
+from tests.kits.apiserver import secured_apiserver
 from tests.kits.manifests import replica_set, rollout
 
 PLUGIN = shutil.which("kubectl-argo-rollouts")
@@ -30,18 +29,12 @@ pytestmark = [
 
 
 class Plugin:
-    """The plugin with a kubeconfig of its own, and a client that looks at what it did."""
+    """The plugin with the kubeconfig of a server, and a client that looks at what it did."""
 
-    def __init__(self, api: HttpApi, home: Path) -> None:
+    def __init__(self, api: HttpApi, home: Path, kubeconfig: Path) -> None:
         self._api = api
         self._home = home
-        self._config = home / "kubeconfig"
-        cluster = {"name": "m", "cluster": {"server": api.url}}
-        context = {"name": "m", "context": {"cluster": "m", "user": "m", "namespace": "default"}}
-        users = [{"name": "m", "user": {}}]
-        config = {"clusters": [cluster], "contexts": [context], "users": users, "current-context": "m"}
-        self._config.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
-        self._config.chmod(0o600)
+        self._config = kubeconfig
 
     async def __call__(self, *arguments: str, code: int = 0) -> str:
         """What the plugin prints; it must end with the code."""
@@ -70,7 +63,7 @@ class Plugin:
 @pytest_asyncio.fixture
 async def plugin(tmp_path: Path) -> AsyncIterator[Plugin]:
     """The plugin, and a server with one rollout of two revisions that pauses at its second step."""
-    async with running_apiserver() as server, HttpApi(server.url) as api:
+    async with secured_apiserver(tmp_path / "data") as server, HttpApi(server.connection) as api:
         owner = await api.create(ROLLOUT, rollout())
         for revision, version in (("1", "v1"), ("2", "v2")):
             labels = {"app": "web", "rollouts-pod-template-hash": version}
@@ -78,7 +71,7 @@ async def plugin(tmp_path: Path) -> AsyncIterator[Plugin]:
             old = replica_set(f"web-{version}", owner=owner, labels=labels, annotations=annotations)
             old["spec"]["template"]["spec"]["containers"][0]["image"] = f"web:{version}"
             await api.create(REPLICA_SET, old)
-        plugin = Plugin(api, tmp_path)
+        plugin = Plugin(api, tmp_path, server.kubeconfig)
         paused = [{"reason": "CanaryPauseStep", "startTime": "2026-01-01T00:00:00Z"}]
         await plugin.status(
             observedGeneration="1", phase="Paused", message="CanaryPauseStep", pauseConditions=paused,

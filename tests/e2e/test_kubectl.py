@@ -16,7 +16,7 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import DEPLOYMENT, POD
 from meshsim.api.meta import Key
 from meshsim.client.http import HttpApi
-from tests.kits.apiserver import running_apiserver
+from tests.kits.apiserver import Secured, secured_apiserver
 from tests.kits.eventually import eventually
 from tests.kits.manifests import pod, pod_template, rollout, service, virtual_service
 
@@ -41,12 +41,9 @@ class Run:
 class Kubectl:
     """A kubectl with a home and a kubeconfig of its own."""
 
-    def __init__(self, url: str, home: Path) -> None:
-        self.url = url
+    def __init__(self, server: Secured, home: Path) -> None:
+        self.server = server
         self.home = home
-        self._config = home / "kubeconfig"
-        self._config.write_text(json.dumps(_kubeconfig(url)))
-        self._config.chmod(0o600)
 
     async def __call__(self, *arguments: str, stdin: Object | None = None, **env: str) -> str:
         """What the command prints; it must succeed."""
@@ -76,7 +73,7 @@ class Kubectl:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "HOME": str(self.home), "KUBECONFIG": str(self._config), **env},
+            env={**os.environ, "HOME": str(self.home), "KUBECONFIG": str(self.server.kubeconfig), **env},
         )
         try:
             yield process
@@ -86,22 +83,11 @@ class Kubectl:
                 await process.communicate()
 
 
-def _kubeconfig(url: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "m", "cluster": {"server": url}}],
-        "users": [{"name": "m", "user": {}}],
-        "contexts": [{"name": "m", "context": {"cluster": "m", "user": "m", "namespace": "default"}}],
-        "current-context": "m",
-    }
-
-
 @pytest_asyncio.fixture
 async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
     """A kubectl and the server it talks to."""
-    async with running_apiserver() as server:
-        yield Kubectl(server.url, tmp_path)
+    async with secured_apiserver(tmp_path / "data") as server:
+        yield Kubectl(server, tmp_path)
 
 
 def deployment(name: str = "web", replicas: int = 2) -> Object:
@@ -265,7 +251,7 @@ async def test_kubectl_waits_until_it_is_so(kubectl: Kubectl) -> None:
         assert b"condition met" in out
     async with (
         kubectl.started("rollout", "status", "deploy/web", "--timeout=20s") as following,
-        HttpApi(kubectl.url) as api,
+        HttpApi(kubectl.server.connection) as api,
     ):
         assert following.stdout is not None
         assert b"Waiting for deployment" in await following.stdout.readline()
@@ -318,11 +304,10 @@ async def test_events_are_found_by_what_they_are_about(kubectl: Kubectl) -> None
 
 
 async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
-    data = str(tmp_path / "data")
-    async with running_apiserver("--data-dir", data) as server:
-        await Kubectl(server.url, tmp_path)("create", "-f", "-", stdin=rollout())
-    async with running_apiserver("--data-dir", data) as server:
-        kubectl = Kubectl(server.url, tmp_path)
+    async with secured_apiserver(tmp_path / "data") as server:
+        await Kubectl(server, tmp_path)("create", "-f", "-", stdin=rollout())
+    async with secured_apiserver(tmp_path / "data") as server:
+        kubectl = Kubectl(server, tmp_path)
         assert "web" in await eventually(lambda: kubectl("get", "ro"), within_s=20)
 
 
@@ -337,7 +322,7 @@ async def a_pod_that_answers(kubectl: Kubectl, ip: str) -> AsyncIterator[int]:
         writer.close()
 
     server = await asyncio.start_server(echo, ip, 0)
-    async with server, HttpApi(kubectl.url) as api:
+    async with server, HttpApi(kubectl.server.connection) as api:
         await api.create(POD, pod())
         status = {"status": {"phase": "Running", "podIP": ip}}
         await api.patch(POD, Key("default", "web-1-a"), status, subresource="status")

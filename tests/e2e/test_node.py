@@ -29,7 +29,8 @@ SERVICE_OBJECT: Object = {
 
 @contextmanager
 def api_server(data_dir: Path, port: str = "0") -> Iterator[str]:
-    with serving("meshsim.apiserver", "--port", port, "--dashboard-port", "0", "--data-dir", str(data_dir)) as served:
+    flags = ("--insecure-http", "--port", port, "--dashboard-port", "0", "--data-dir", str(data_dir))
+    with serving("meshsim.apiserver", *flags) as served:
         yield f"http://{served.addresses['api']}"
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -54,8 +55,8 @@ def test_every_plane_is_a_process_of_its_own(running: Mesh) -> None:
 
 def test_every_address_it_tells_answers(running: Mesh) -> None:
     for name in PORTS:
-        host, _, port = running.addresses[name].removeprefix("http://").rpartition(":")
-        socket.create_connection((host, int(port)), timeout=5).close()
+        address = urlsplit(running.addresses[name])
+        socket.create_connection((address.hostname, address.port), timeout=5).close()
 
 
 def test_six_pods_become_ready(running: Mesh) -> None:

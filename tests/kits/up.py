@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
+from urllib.parse import urlsplit
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from meshsim.api.decode import Object
 from meshsim.api.kinds import ROLLOUT, Kind
 from meshsim.cli.topology import PORTS
+from meshsim.client.connection import Connection, tls_of
+from meshsim.client.kubeconfig import Kubeconfig
 from tests.kits.eventually import eventually_blocking
 from tests.kits.processes import REPOSITORY, Ran, meshsim, serving
 
@@ -69,7 +72,8 @@ class Mesh:
 
     def _ask_api(self, kind: Kind, rest: str) -> Object:
         group = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
-        with _Caller(self.addresses["api"], "api") as caller:
+        connection = Kubeconfig(Path(self.addresses["kubeconfig"])).read()
+        with _Caller(connection.url, "api.localhost", connection) as caller:
             answer = caller.ask(f"{group}/namespaces/default/{kind.plural}{rest}")
         assert answer.status == 200, answer
         return _object(json.loads(answer.body))
@@ -195,9 +199,14 @@ def callers(running: Mesh, *, count: int = 2, every_s: float = 0.01, host: str =
 class _Caller:
     """One kept connection."""
 
-    def __init__(self, url: str, host: str) -> None:
-        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    def __init__(self, url: str, host: str, api: Connection | None = None) -> None:
+        address = urlsplit(url).netloc
         self._headers = {"Host": host}
+        if api is None:
+            self._connection = http.client.HTTPConnection(address, timeout=10)
+        else:
+            self._connection = http.client.HTTPSConnection(address, timeout=10, context=tls_of(api))
+            self._headers["Authorization"] = f"Bearer {api.token}"
 
     def ask(self, path: str) -> Answer:
         try:

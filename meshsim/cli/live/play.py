@@ -25,6 +25,7 @@ from meshsim.cli.live.screen import Screen
 from meshsim.cli.steps import step_text
 from meshsim.cli.supervisor import Supervisor
 from meshsim.client.http import HttpApi
+from meshsim.client.kubeconfig import Kubeconfig
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.errors import DeadlineError, MeshsimError
 from meshsim.kit.tasks import TaskOwner
@@ -111,7 +112,7 @@ class Play:
         self._note(f"traffic {addresses['traffic']} (Host: {NAME}), dashboard {addresses['dashboard']}")
         self._cluster_clock = clock_of_api(addresses["kubeconfig"])
         async with (
-            HttpApi(addresses["api"], user_agent="meshsim-demo") as api,
+            HttpApi(Kubeconfig(Path(addresses["kubeconfig"])), user_agent="meshsim-demo") as api,
             Meters(addresses, NAME) as meters,
             TaskOwner(self._fail) as tasks,
         ):

@@ -9,7 +9,8 @@ import yaml
 
 from meshsim.api.decode import Object
 from meshsim.cli.main import main
-from meshsim.cli.running import kubeconfig_of
+from meshsim.client.connection import Connection
+from meshsim.client.kubeconfig import kubeconfig_of
 from tests.kits.processes import serving
 
 pytestmark = pytest.mark.integration
@@ -43,9 +44,9 @@ class Cli:
 
 @pytest.fixture(scope="module")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with serving("meshsim.apiserver", "--port", "0", "--dashboard-port", "0") as served:
+    with serving("meshsim.apiserver", "--insecure-http", "--port", "0", "--dashboard-port", "0") as served:
         file = tmp_path_factory.mktemp("api") / "kubeconfig"
-        file.write_text(kubeconfig_of(f"http://{served.addresses['api']}"))
+        file.write_text(kubeconfig_of(Connection(f"http://{served.addresses['api']}")))
         yield file
 
 

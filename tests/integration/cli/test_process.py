@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from meshsim.cli.passed_on import PASSED_ON
-from meshsim.cli.running import kubeconfig_of
+from meshsim.client.connection import Connection
+from meshsim.client.kubeconfig import kubeconfig_of
 from tests.kits.processes import REPOSITORY, meshsim, serving
 
 
@@ -24,8 +25,8 @@ def test_a_reader_that_leaves_ends_it_quietly() -> None:
 
 def test_ctrl_c_ends_a_verb_that_waits_without_a_traceback(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    with serving("meshsim.apiserver", "--port", "0", "--dashboard-port", "0") as served:
-        kubeconfig.write_text(kubeconfig_of(f"http://{served.addresses['api']}"))
+    with serving("meshsim.apiserver", "--insecure-http", "--port", "0", "--dashboard-port", "0") as served:
+        kubeconfig.write_text(kubeconfig_of(Connection(f"http://{served.addresses['api']}")))
         command = [sys.executable, "-m", "meshsim", "list", "rollouts", "-w", "--kubeconfig", str(kubeconfig)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY) as process:
             assert process.stdout is not None
@@ -38,7 +39,7 @@ def test_ctrl_c_ends_a_verb_that_waits_without_a_traceback(tmp_path: Path) -> No
 
 def test_an_api_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(kubeconfig_of("http://127.0.0.1:1"))
+    kubeconfig.write_text(kubeconfig_of(Connection("http://127.0.0.1:1")))
     ran = meshsim("get", "pods", "--kubeconfig", str(kubeconfig))
     assert ran.code == 1
     assert ran.err.startswith("Error: the API at http://127.0.0.1:1 cannot be reached: ")

@@ -13,10 +13,10 @@ import yaml
 from meshsim.api.decode import Object
 from meshsim.api.kinds import REPLICA_SET, ROLLOUT, SERVICE
 from meshsim.api.meta import key_of
-from meshsim.cli.connection import api_url
 from meshsim.cli.main import main
-from meshsim.cli.running import kubeconfig_of
+from meshsim.client.connection import Connection
 from meshsim.client.http import HttpApi
+from meshsim.client.kubeconfig import Kubeconfig, kubeconfig_of
 from tests.kits.processes import serving
 
 _ROLLOUT: Final[Object] = {
@@ -67,9 +67,9 @@ class Cli:
 @pytest.fixture(scope="module")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """That of an API server for this module."""
-    with serving("meshsim.apiserver", "--port", "0", "--dashboard-port", "0") as served:
+    with serving("meshsim.apiserver", "--insecure-http", "--port", "0", "--dashboard-port", "0") as served:
         path = tmp_path_factory.mktemp("api") / "kubeconfig"
-        path.write_text(kubeconfig_of(f"http://{served.addresses['api']}"))
+        path.write_text(kubeconfig_of(Connection(f"http://{served.addresses['api']}")))
         yield path
 
 
@@ -79,11 +79,11 @@ def cli(kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     cli = Cli(kubeconfig, tmp_path, capsys)
     cli.apply(_ROLLOUT)
     yield cli
-    asyncio.run(_delete_all(api_url(kubeconfig)))
+    asyncio.run(_delete_all(kubeconfig))
 
 
-async def _delete_all(url: str) -> None:
-    async with HttpApi(url) as api:
+async def _delete_all(kubeconfig: Path) -> None:
+    async with HttpApi(Kubeconfig(kubeconfig)) as api:
         for kind in (ROLLOUT, REPLICA_SET, SERVICE):
             for obj in (await api.list(kind, "default")).items:
                 await api.delete(kind, key_of(obj))

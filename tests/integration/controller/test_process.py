@@ -44,7 +44,7 @@ def test_it_serves_before_the_api_does_and_works_once_that_is_there() -> None:
         metrics = f"http://{controller.addresses['metrics']}/metrics"
         assert _read(f"http://{controller.addresses['metrics']}/healthz") == "ok"
         assert "argo_rollouts_controller_info" in _read(metrics)
-        with serving("meshsim.apiserver", "--port", str(port), "--dashboard-port", "0") as api:
+        with serving("meshsim.apiserver", "--insecure-http", "--port", str(port), "--dashboard-port", "0") as api:
             _create(api.addresses["api"], "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts", rollout)
             eventually_blocking(lambda: 'rollout_info{namespace="default",name="demo"' in _read(metrics))
         # Its API went away: it keeps what it knows and its pages.

@@ -14,6 +14,7 @@ def _passed_on(*arguments: str) -> dict[str, tuple[str, ...]]:
 def test_each_plane_gets_its_own_flags_as_they_were_given() -> None:
     given = _passed_on("--argo-version", "1.2", "--explain-headers", "--listen", "9000=a:1", "--listen", "9001=a:2")
     assert given == {
+        "apiserver": (),
         "controller": ("--argo-version=1.2",),
         "node": (),
         "proxy": ("--explain-headers", "--listen=9000=a:1", "--listen=9001=a:2"),

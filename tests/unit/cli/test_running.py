@@ -1,19 +1,18 @@
 """The record of a running mesh: who finds it, and that a dead one leaves nothing behind."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from meshsim.cli.connection import api_url
+from meshsim.cli.connection import connection_of
 from meshsim.cli.ps import running_table
 from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, recorded, running
 from meshsim.cli.topology import PORTS, Topology
 from meshsim.kit.errors import StartError, UsageError
 
-API, TRAFFIC = "http://127.0.0.1:6443", "http://127.0.0.1:8080"
-TOPOLOGY = Topology("127.0.0.1", {name: port for name, (_, port, _) in PORTS.items()}, "1.0,2.0,3.0")
+API, TRAFFIC = "https://127.0.0.1:6443", "http://127.0.0.1:8080"
+USUAL = {name: port for name, (_, port, _) in PORTS.items()}
+TOPOLOGY = Topology("127.0.0.1", USUAL, "1.0,2.0,3.0", Path("/objects"))
 
 
 def test_a_running_mesh_is_found_until_it_ends(tmp_path: Path) -> None:
@@ -24,26 +23,23 @@ def test_a_running_mesh_is_found_until_it_ends(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_kubeconfig_names_its_api_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    with recorded(TOPOLOGY, tmp_path) as mine:
-        kubeconfig = Path(mine.kubeconfig)
-        assert api_url(kubeconfig) == API
-        assert yaml.safe_load(kubeconfig.read_text())["kind"] == "Config"
+def test_only_its_owner_may_read_the_record(tmp_path: Path) -> None:
+    with recorded(TOPOLOGY, tmp_path):
         assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
-def test_with_a_data_directory_the_kubeconfig_lies_there(tmp_path: Path) -> None:
-    data, state = tmp_path / "data", tmp_path / "state"
-    with owned_data_dir(data), recorded(replace(TOPOLOGY, data_dir=data), state) as mine:
-        assert Path(mine.kubeconfig) == data / "kubeconfig"
-        assert [one.data_dir for one in running(state)] == [str(data)]
+@pytest.mark.parametrize(("is_kept", "told"), [(True, "/objects"), (False, "")])
+def test_the_kubeconfig_lies_with_the_objects(tmp_path: Path, is_kept: bool, told: str) -> None:
+    topology = Topology("127.0.0.1", USUAL, "1.0,2.0,3.0", Path("/objects"), is_kept=is_kept)
+    with recorded(topology, tmp_path) as mine:
+        assert mine.kubeconfig == "/objects/kubeconfig"
+        assert [one.data_dir for one in running(tmp_path)] == [told]
 
 
 def test_the_record_of_a_mesh_that_was_killed_is_removed(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text(
         '{"pid":1,"api":"http://x","traffic":"http://y","kubeconfig":"/nowhere","clock":""}'
     )
-    (tmp_path / "1.kubeconfig").write_text("")
     (tmp_path / "1.objects").mkdir()
     (tmp_path / "1.objects" / "journal").write_text("")
     assert running(tmp_path) == []
@@ -88,12 +84,12 @@ def test_what_is_no_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config"
     file.write_text(text)
     with pytest.raises(UsageError, match="not a kubeconfig with a current context"):
-        api_url(file)
+        connection_of(file)
 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nowhere: No such file"):
-        api_url(tmp_path / "nowhere")
+        connection_of(tmp_path / "nowhere")
 
 
 def test_a_mesh_is_named_by_where_it_is() -> None:

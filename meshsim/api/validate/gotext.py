@@ -33,14 +33,16 @@ def _escape(char: str) -> str:
 
 
 def float_text(value: float) -> str:
-    """A float64 as %v writes it: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    """A float64 as %v writes it: the shortest digits, with an exponent below 1e-4 and from 1e6 on."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    if value == int(value) and abs(value) < 1e21:
-        return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
-    return repr(float(value))
+    shortest = Decimal(repr(float(value))).normalize()
+    exponent = shortest.adjusted()
+    if -4 <= exponent < 6 or not value:
+        return f"{shortest:f}"
+    return f"{shortest.scaleb(-exponent):f}e{exponent:+03d}"
 
 
 def float_fixed(value: float) -> str:
@@ -75,6 +77,14 @@ _UNIT_NS: Final = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
+_PLAIN_BYTES: Final = {byte: chr(byte) for byte in range(0x20, 0x80)} | {ord('"'): r"\"", ord("\\"): r"\\"}
+
+
+def _quote_bytes(text: str) -> str:
+    """In double quotes as package time does it for itself: what is not ASCII byte by byte."""
+    return '"' + "".join(_PLAIN_BYTES.get(byte) or f"\\x{byte:02x}" for byte in text.encode()) + '"'
+
+
 _NUMBER: Final = re.compile(r"[0-9]*(?:\.[0-9]*)?")
 _UNIT: Final = re.compile(r"[^0-9.]*")
 _MAX_NS: Final = 2**63 - 1
@@ -82,7 +92,8 @@ _MAX_NS: Final = 2**63 - 1
 
 def nanoseconds(text: str) -> int:
     """Nanoseconds in a Go duration. Raises GoDurationError with Go's sentence."""
-    invalid = GoDurationError(f"time: invalid duration {quote(text)}")
+    quoted = _quote_bytes(text)
+    invalid = GoDurationError(f"time: invalid duration {quoted}")
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
         return 0
@@ -96,9 +107,9 @@ def nanoseconds(text: str) -> int:
         unit = _UNIT.match(rest, number.end())
         name = unit[0] if unit else ""
         if not name:
-            raise GoDurationError(f"time: missing unit in duration {quote(text)}")
+            raise GoDurationError(f"time: missing unit in duration {quoted}")
         if name not in _UNIT_NS:
-            raise GoDurationError(f"time: unknown unit {quote(name)} in duration {quote(text)}")
+            raise GoDurationError(f"time: unknown unit {_quote_bytes(name)} in duration {quoted}")
         total += int(Decimal(number[0]) * _UNIT_NS[name])
         if total > _MAX_NS:
             raise invalid

@@ -118,7 +118,9 @@ def _next_index(draft: Draft, index: int | None) -> int | None:
         return index
     following = index + 1
     draft.set_canary_status(current_step_analysis_run_status=None)
-    draft.emit("RolloutStepCompleted", f"Rollout step {following}/{len(canary.steps)} completed ({step_text(step)})")
+    # Argo counts past the last step when a full promotion meets a step that is just complete, and says so.
+    steps = max(following, len(canary.steps))
+    draft.emit("RolloutStepCompleted", f"Rollout step {following}/{steps} completed ({step_text(step)})")
     draft.pauses.removed.add(CANARY_PAUSE_STEP)
     return following
 

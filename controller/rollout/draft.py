@@ -220,9 +220,13 @@ class Draft:
 
     def change_version(self, version: Version, patch: Object) -> Version:
         """Patch a ReplicaSet, and go on with it as patched."""
-        self.actions.append(Patch(REPLICA_SET, self.key(version.name), patch))
+        self.patch_version(version, patch)
         obj = merged(version.obj, patch)
         return self.put_version(replace(version, obj=obj, replicas=obj["spec"].get("replicas", version.replicas)))
+
+    def patch_version(self, version: Version, patch: Object) -> None:
+        """Patch a ReplicaSet, and go on with it as it was seen."""
+        self.actions.append(Patch(REPLICA_SET, self.key(version.name), patch))
 
     def put_version(self, version: Version) -> Version:
         """Go on with this version in the place of the one of its name."""

@@ -1,5 +1,7 @@
 """Who is scaled when: one layer of versions a reconcile, and what waits for a deadline."""
 
+from dataclasses import replace
+
 from controller.rollout import hazards
 from controller.rollout.analyses import holds_old_versions
 from controller.rollout.destination_rules import selects_hash
@@ -62,7 +64,11 @@ def keeps_aborted_version(draft: Draft) -> bool:
 
 
 def scale(draft: Draft, version: Version, replicas: int) -> bool:
-    """Ask for that many pods and note the rollout's size; whether the number changed."""
+    """Ask for that many pods and note the rollout's size; whether the number changed.
+
+    The rest of the reconcile goes on with the version as it was seen: it is judged by what it has, not by what it was
+    just asked for.
+    """
     needs_note = version.annotations.get(DESIRED_REPLICAS_ANNOTATION) != str(draft.replicas) or (
         draft.replicas == 0 and version.has_scale_down_deadline
     )
@@ -72,7 +78,7 @@ def scale(draft: Draft, version: Version, replicas: int) -> bool:
     if replicas == 0 and version.has_scale_down_deadline and not keeps_aborted_version(draft):
         annotations[SCALE_DOWN_DEADLINE_ANNOTATION] = None
     patch = {"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}
-    draft.change_version(version, patch)
+    draft.patch_version(version, patch)
     if version.replicas == replicas:
         return False
     direction = "up" if version.replicas < replicas else "down"
@@ -85,12 +91,8 @@ def scale(draft: Draft, version: Version, replicas: int) -> bool:
 
 
 def _set_deadline(draft: Draft, version: Version, delay_s: int) -> None:
-    """A delay of zero takes the deadline away."""
-    if delay_s == 0:
-        _remove_deadline(draft, version)
-        return
     deadline = to_rfc3339(draft.now + delay_s)
-    draft.change_version(version, {"metadata": {"annotations": {SCALE_DOWN_DEADLINE_ANNOTATION: deadline}}})
+    draft.patch_version(version, {"metadata": {"annotations": {SCALE_DOWN_DEADLINE_ANNOTATION: deadline}}})
     draft.wake(int(draft.now) + delay_s)
 
 
@@ -146,11 +148,11 @@ def scale_new(draft: Draft) -> bool:
 
 def _keep_aborted(draft: Draft, version: Version, otherwise: int) -> int | None:
     """The pods of an aborted version now, `otherwise` those it has without a deadline; None to leave it alone."""
+    delay_s, stable = abort_delay_s(draft.rollout), draft.stable
     if not version.has_scale_down_deadline:
         scale(draft, version, version.replicas)
-        stable = draft.stable
-        if stable is not None and stable.available >= draft.replicas:
-            _set_deadline(draft, draft.new or version, abort_delay_s(draft.rollout) or 0)
+        if delay_s and stable is not None and stable.available >= draft.replicas:
+            _set_deadline(draft, version, delay_s)
         return None
     deadline = version.scale_down_at
     if deadline is None:
@@ -178,14 +180,15 @@ def scale_others(draft: Draft) -> bool:
 
 
 def _scale_down_for_canary(draft: Draft, active: list[Version]) -> bool:
-    canary, scaled = canary_of(draft.rollout), _drop_unavailable(draft, active)
-    if scaled is None:
+    canary, left = canary_of(draft.rollout), _drop_unavailable(draft, active)
+    if left is None:
         return False
+    scaled = sum(version.replicas for version in active) - sum(version.replicas for version in left)
     may_go = total_available(draft.versions) - (draft.replicas - max_unavailable(draft.rollout))
     if may_go <= 0:
         return False
-    names, delayed = {version.name for version in active}, _Delayed(draft)
-    for version in newest_revision_first([known for known in draft.versions if known.name in names]):
+    delayed = _Delayed(draft)
+    for version in newest_revision_first(left):
         if canary.traffic_routing is not None and is_referenced(draft, version):
             continue
         if may_go <= 0:
@@ -204,19 +207,19 @@ def _scale_down_for_canary(draft: Draft, active: list[Version]) -> bool:
     return scaled > 0
 
 
-def _drop_unavailable(draft: Draft, active: list[Version]) -> int | None:
-    """Take away the pods that aren't available, which serve nobody; how many they were.
+def _drop_unavailable(draft: Draft, active: list[Version]) -> list[Version] | None:
+    """Take away the pods that aren't available, which serve nobody; the versions with those that are left.
 
     None when some that are on their way out still count as available: then nothing more goes until they are gone.
     """
-    dropped = 0
+    left = []
     for version in oldest_first(active):
         if version.available > version.replicas:
             return None
         if version.available < version.replicas:
-            dropped += version.replicas - version.available
             scale(draft, version, version.available)
-    return dropped
+        left.append(replace(version, replicas=version.available))
+    return left
 
 
 def _scale_down_for_blue_green(draft: Draft, active: list[Version]) -> bool:
@@ -228,8 +231,7 @@ def _scale_down_for_blue_green(draft: Draft, active: list[Version]) -> bool:
             continue
         replicas = delayed.replicas(version, draft.replicas)
         if replicas != version.replicas:
-            current = next(known for known in draft.versions if known.name == version.name)
-            scale(draft, current, replicas)
+            scale(draft, version, replicas)
             scaled = True
     return scaled
 

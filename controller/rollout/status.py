@@ -151,7 +151,8 @@ def _settle_pauses(draft: Draft) -> None:
         return
     kept = [pause for pause in old.pause_conditions if pause.reason not in pauses.removed]
     known = {pause.reason for pause in old.pause_conditions}
-    added = [reason for reason in dict.fromkeys(pauses.added) if reason not in known]
+    # Two analyses that are inconclusive at once are two conditions, in Argo too.
+    added = [reason for reason in pauses.added if reason not in known]
     stamp = to_rfc3339(draft.now)
     kept += [PauseCondition(reason=reason, start_time=stamp) for reason in added]
     if kept:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from meshsim.client.connection import Source
 from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.heap import building_to_stay
 from meshsim.kit.lag import Lags
@@ -116,8 +117,7 @@ class ProxyServer:
             publisher.follow(files.objects)
             tasks.start(files.follow(), "follow files")
             return files.synced
-        from meshsim.client.connection import Source
-from meshsim.client.http import HttpApi  # noqa: PLC0415 - a third of the memory of a proxy that follows files
+        from meshsim.client.http import HttpApi  # noqa: PLC0415 - a third of the memory of a proxy that follows files
 
         api = await stack.enter_async_context(HttpApi(options.configuration, user_agent="meshsim-proxy"))
         source = ApiSource(api, publisher.changed, warn, self._lags, self._plane.clock)

@@ -1,7 +1,8 @@
 """The journal: every object on disk, so that a killed server comes back with all it has acknowledged.
 
 SQLite in WAL mode, one writer. The commits of one turn of the event loop go down in one transaction (group
-commit), in a thread; `durable()` returns when what was committed before the call is on disk.
+commit), in a thread. Only then are they published: nobody sees what is not on disk, so a crash undoes nothing that
+anybody has seen, and versions go on where the file's end. What cannot be written is withdrawn.
 """
 
 import asyncio
@@ -15,14 +16,12 @@ from typing import Final
 from meshsim.api.decode import FieldError, Object, read_json, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import key_of
-from meshsim.apiserver.store import Event
+from meshsim.apiserver.store import Event, Store
 from meshsim.client.api import ApiError
 from meshsim.kit.errors import StartError
 from meshsim.kit.tasks import TaskOwner
 
 _log: Final = logging.getLogger(__name__)
-_VERSIONS_IN_FLIGHT: Final = 100_000
-"""Versions that a crashed server may have shown to watchers without having them on disk, and more."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS objects (
     resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
@@ -38,13 +37,15 @@ _REMOVE: Final = "DELETE FROM objects WHERE resource = ? AND namespace = ? AND n
 class Journal:
     """The objects of a store, kept in a directory. Raises StartError when the directory cannot be used.
 
-    Open it, `load()` what is there, then let the store `log` to it and await `durable()` before answering.
+    Open it, `load()` what is there, `serve` a store that logs to it, and await `durable()` in the turn of the loop
+    that wrote, before answering.
     """
 
     def __init__(self, directory: Path) -> None:
         self._thread = ThreadPoolExecutor(1, "journal")
         self._waiting: list[tuple[Kind, Event]] = []
         self._logged = self._written = 0
+        self._store: Store | None = None
         self._tasks = TaskOwner(on_failure=lambda _, error: _log.error("the journal cannot be written: %s", error))
         self._flush: asyncio.Task[None] | None = None
         path = directory / "objects.db"
@@ -66,9 +67,9 @@ class Journal:
 
     @property
     def first_version(self) -> int:
-        """Where a store over this journal goes on counting: beyond all that was ever shown to anybody; 0 if new."""
+        """Where a store over this journal goes on counting: after the newest commit; 0 if new."""
         (version,) = self._database.execute("SELECT version FROM progress").fetchone()
-        return int(version) + _VERSIONS_IN_FLIGHT if version else 0
+        return int(version)
 
     def load(self) -> Iterator[tuple[str, Object]]:
         """Every object, with the resource name of its kind. Raises StartError for one that cannot be read."""
@@ -78,20 +79,23 @@ class Journal:
             except (FieldError, UnicodeDecodeError) as error:
                 raise StartError(f'{self._path} is damaged: {resource} "{name}" cannot be read: {error}') from error
 
+    def serve(self, store: Store) -> None:
+        """Publish the store's commits once they are on disk, or withdraw them."""
+        self._store = store
+
     def log(self, kind: Kind, event: Event) -> None:
         """Take in a commit, to be written with the next group."""
         self._waiting.append((kind, event))
         self._logged += 1
+        self._start_flush()
 
     async def durable(self) -> None:
         """Wait until everything logged so far is on disk. Raises ApiError when it cannot be written."""
         wanted = self._logged
         while self._written < wanted:
-            if self._flush is None:
-                self._flush = self._tasks.start(self._write_group(), "journal")
             try:
                 # The others that wait for this group must not be cancelled with one of them.
-                await asyncio.shield(self._flush)
+                await asyncio.shield(self._start_flush())
             except sqlite3.Error as error:
                 raise ApiError(500, "InternalError", f"the journal cannot be written: {error}") from error
 
@@ -103,17 +107,29 @@ class Journal:
             await self._tasks.close()
             await asyncio.to_thread(self._end)
 
+    def _start_flush(self) -> asyncio.Task[None]:
+        if self._flush is None:
+            self._flush = self._tasks.start(self._write_group(), "journal")
+        return self._flush
+
     async def _write_group(self) -> None:
         group, self._waiting = self._waiting, []
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._write, group)
         except BaseException:
-            self._waiting[:0] = group
-            raise
-        else:
-            self._written += len(group)
-        finally:
+            # Whoever waits is told so, those too whose commits came after these and build on them.
+            self._waiting.clear()
+            self._written = self._logged
             self._flush = None
+            if self._store is not None:
+                self._store.withdraw()
+            raise
+        self._written += len(group)
+        self._flush = None
+        if self._store is not None:
+            self._store.publish(group[-1][1].version)
+        if self._waiting:
+            self._start_flush()
 
     def _end(self) -> None:
         self._thread.shutdown()

@@ -64,16 +64,12 @@ class Registry:
                 self.create(NAMESPACE, "", {"metadata": {"name": name}})
 
     def get(self, kind: Kind, key: Key, subresource: str = "") -> Object:
-        """One object, or its scale."""
-        obj = self.store.get(kind, key)
-        if obj is None:
-            raise refusals.not_found(kind, key.name)
-        self._check_subresource(kind, subresource)
-        return scale.scale_of(kind, obj) if subresource == "scale" else obj
+        """One object, or its scale, as readers see it."""
+        return self._found(kind, key, self.store.published(kind, key), subresource)
 
     def select(self, kind: Kind, selection: Selection) -> list[Object]:
-        """The objects of a selection, by namespace and name."""
-        return [obj for obj in self.store.objects(kind, selection.namespace) if selection.matches(obj)]
+        """The objects of a selection as readers see them, by namespace and name."""
+        return [obj for obj in self.store.all_published(kind, selection.namespace) if selection.matches(obj)]
 
     def create(self, kind: Kind, namespace: str, body: object, options: WriteOptions = _PLAIN) -> Object:
         """Store a new object."""
@@ -97,7 +93,7 @@ class Registry:
 
     def replace(self, kind: Kind, key: Key, body: object, options: WriteOptions = _PLAIN) -> Object:
         """Put the object in the stored one's place: all of it, its status alone, or its scale."""
-        old = self.get(kind, key)
+        old = self._newest(kind, key)
         self._check_subresource(kind, options.subresource)
         if options.subresource == "scale":
             scaled = read_json(write_json(scale.with_scale(kind, old, body)))
@@ -116,7 +112,7 @@ class Registry:
 
     def patch(self, kind: Kind, key: Key, patch: Any, how: PatchType, options: WriteOptions = _PLAIN) -> Object:
         """Change a part of the object, or of its scale."""
-        shown = self.get(kind, key, options.subresource)
+        shown = self._newest(kind, key, options.subresource)
         if options.subresource != "scale":
             shown = {**shown, "apiVersion": _in_version(kind, options.version)}
         # The rules of writing own what they are given; a patch shares what it left alone.
@@ -144,7 +140,7 @@ class Registry:
 
     def delete(self, kind: Kind, key: Key, options: DeleteOptions, *, dry_run: bool = False) -> Object:
         """Delete it; returns its last state, which has a deletionTimestamp when something still holds it."""
-        obj = self.get(kind, key)
+        obj = self._newest(kind, key)
         self._deleter.check(kind, obj, options)
         if kind == NAMESPACE and key.name in _PERMANENT:
             raise refusals.forbidden(kind, key.name, "this namespace may not be deleted")
@@ -160,6 +156,15 @@ class Registry:
             for obj in self.select(kind, selection)
             if self.store.get(kind, key_of(obj)) is not None
         ]
+
+    def _newest(self, kind: Kind, key: Key, subresource: str = "") -> Object:
+        return self._found(kind, key, self.store.get(kind, key), subresource)
+
+    def _found(self, kind: Kind, key: Key, obj: Object | None, subresource: str) -> Object:
+        if obj is None:
+            raise refusals.not_found(kind, key.name)
+        self._check_subresource(kind, subresource)
+        return scale.scale_of(kind, obj) if subresource == "scale" else obj
 
     def _commit(self, kind: Kind, new: Object, old: Object, options: WriteOptions) -> Object:
         if strategy.is_same(new, old):

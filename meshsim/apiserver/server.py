@@ -100,6 +100,8 @@ async def api_server(
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
         registry = Registry(store, clock.now, draws(), seed)
         server = ApiServer(clock, registry, journal, allowed_hosts=allowed_hosts, token=token)
+        if journal is not None:
+            await journal.durable()
         async with TaskOwner() as tasks:
             tasks.start(expire_events(server.registry, clock), "expire events")
             try:
@@ -123,6 +125,7 @@ def _empty_store(clock: Clock) -> Store:
 
 def _stored(journal: Journal, clock: Clock) -> Store:
     store = Store(SERVED, max(journal.first_version, int(clock.now() * 1000)), log=journal.log)
+    journal.serve(store)
     kinds = {kind.resource: kind for kind in SERVED}
     for resource, obj in journal.load():
         if resource in kinds:

@@ -2,6 +2,9 @@
 
 Pure: nothing here waits, so a commit is a plain call and no write is ever lost between a read and a write.
 Stored objects are never changed; every write puts a new one in their place, and readers share what is stored.
+
+Writers build on the newest commit. Readers see a commit once it is published: at once without a log, and with one
+when the log has it, so that nobody ever saw what a crash undoes.
 """
 
 from collections import deque
@@ -45,23 +48,26 @@ class Event:
 
 
 Sink = Callable[[Event], None]
-"""Told each event of a kind inside the commit: it must return at once."""
+"""Told each published event of a kind, in order: it must return at once."""
 CommitLog = Callable[[Kind, Event], None]
-"""Told every commit of every kind, in order."""
+"""Told every commit of every kind, in order; then it must `publish` or `withdraw` them."""
 
 
 class Store:
     """A versioned map of objects.
 
-    `version` is the newest commit's number; it starts at the given one and only rises. Not known to the
-    store: what the objects mean, beyond `metadata`.
+    `version` is the number of the newest published commit; it starts at the given one and only rises. Not known to
+    the store: what the objects mean, beyond `metadata`.
     """
 
     def __init__(self, kinds: Iterable[Kind], version: int, *, log: CommitLog | None = None) -> None:
         self.version = version
         self.kinds = tuple(kinds)
+        self._committed_version = version
         self._log = log
         self._objects: dict[Kind, dict[Key, Object]] = {kind: {} for kind in self.kinds}
+        self._unpublished: deque[tuple[Ref, Event]] = deque()
+        self._still_seen: dict[Kind, dict[Key, Object | None]] = {kind: {} for kind in self.kinds}
         self._rings: dict[Kind, deque[Event]] = {kind: deque() for kind in self.kinds}
         self._floors: dict[Kind, int] = dict.fromkeys(self.kinds, version)
         self._sinks: dict[Kind, dict[int, Sink]] = {kind: {} for kind in self.kinds}
@@ -73,13 +79,25 @@ class Store:
         return f"<Store of {len(self._by_uid)} objects at {self.version}>"
 
     def get(self, kind: Kind, key: Key) -> Object | None:
-        """The object as it is now."""
+        """The object as the next write finds it."""
         return self._objects[kind].get(key)
 
     def objects(self, kind: Kind, namespace: str | None = None) -> list[Object]:
-        """The objects of a namespace, or of all, by namespace and name."""
-        stored = self._objects[kind]
-        return [stored[key] for key in sorted(stored) if namespace is None or key.namespace == namespace]
+        """The objects of a namespace, or of all, as the next write finds them, by namespace and name."""
+        return _sorted(self._objects[kind], namespace)
+
+    def published(self, kind: Kind, key: Key) -> Object | None:
+        """The object as readers see it."""
+        seen = self._still_seen[kind]
+        return seen[key] if key in seen else self._objects[kind].get(key)
+
+    def all_published(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+        """The objects of a namespace, or of all, as readers see them, by namespace and name."""
+        seen = self._still_seen[kind]
+        if not seen:
+            return self.objects(kind, namespace)
+        shown = {**self._objects[kind], **seen}
+        return _sorted({key: obj for key, obj in shown.items() if obj is not None}, namespace)
 
     def with_uid(self, uid: str) -> Ref | None:
         """Where the object with that uid is, if it still is."""
@@ -98,23 +116,46 @@ class Store:
     def put(self, kind: Kind, obj: Object) -> Object:
         """Store the object, new or in place of the one with its key; returns it as stored, with its version."""
         key = key_of(obj)
-        self.version += 1
-        stored = versioned(obj, self.version)
+        self._committed_version += 1
+        stored = versioned(obj, self._committed_version)
         old = self._objects[kind].get(key)
         self._objects[kind][key] = stored
-        self._committed(Ref(kind, key), Event(self.version, old, stored))
+        self._committed(Ref(kind, key), Event(self._committed_version, old, stored))
         return stored
 
     def remove(self, kind: Kind, key: Key) -> Object:
         """Drop the object; returns its last state under the removal's version. Raises KeyError when there is none."""
         old = self._objects[kind].pop(key)
-        self.version += 1
-        event = Event(self.version, old, None)
+        self._committed_version += 1
+        event = Event(self._committed_version, old, None)
         self._committed(Ref(kind, key), event)
         return event.last
 
+    def publish(self, version: int) -> None:
+        """Show readers all commits up to that version, and tell those who follow."""
+        while self._unpublished and self._unpublished[0][1].version <= version:
+            ref, event = self._unpublished.popleft()
+            seen = self._still_seen[ref.kind]
+            if self._objects[ref.kind].get(ref.key) is event.new:
+                seen.pop(ref.key, None)
+            else:
+                seen[ref.key] = event.new
+            self._tell(ref.kind, event)
+
+    def withdraw(self) -> None:
+        """Undo all commits that are not published; their versions are not given again."""
+        while self._unpublished:
+            ref, event = self._unpublished.pop()
+            if event.old is None:
+                del self._objects[ref.kind][ref.key]
+            else:
+                self._objects[ref.kind][ref.key] = event.old
+            self._index(ref, event.new, event.old)
+        for seen in self._still_seen.values():
+            seen.clear()
+
     def follow(self, kind: Kind, sink: Sink) -> Callable[[], None]:
-        """Tell the sink every event of the kind from now on; returns how to stop that."""
+        """Tell the sink every event of the kind that is published from now on; returns how to stop that."""
         self._sink_count += 1
         number = self._sink_count
         self._sinks[kind][number] = sink
@@ -142,13 +183,20 @@ class Store:
 
     def _committed(self, ref: Ref, event: Event) -> None:
         self._index(ref, event.old, event.new)
-        ring = self._rings[ref.kind]
+        if self._log is None:
+            self._tell(ref.kind, event)
+            return
+        self._unpublished.append((ref, event))
+        self._still_seen[ref.kind].setdefault(ref.key, event.old)
+        self._log(ref.kind, event)
+
+    def _tell(self, kind: Kind, event: Event) -> None:
+        self.version = event.version
+        ring = self._rings[kind]
         if len(ring) == RING_EVENTS:
-            self._floors[ref.kind] = ring.popleft().version
+            self._floors[kind] = ring.popleft().version
         ring.append(event)
-        if self._log is not None:
-            self._log(ref.kind, event)
-        for sink in list(self._sinks[ref.kind].values()):
+        for sink in list(self._sinks[kind].values()):
             sink(event)
 
     def _index(self, ref: Ref, old: Object | None, new: Object | None) -> None:
@@ -169,6 +217,10 @@ class Store:
 def versioned(obj: Object, version: int) -> Object:
     """The object under that version; everything else is shared with it."""
     return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(version)}}
+
+
+def _sorted(objects: dict[Key, Object], namespace: str | None) -> list[Object]:
+    return [objects[key] for key in sorted(objects) if namespace is None or key.namespace == namespace]
 
 
 def _owner_uids(obj: Object | None) -> set[str]:

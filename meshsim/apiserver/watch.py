@@ -34,7 +34,7 @@ class Watch:
         self._woken = asyncio.Event()
         self._waiting: deque[Told] = deque()
         if version is None:
-            present = store.objects(kind, selection.namespace)
+            present = store.all_published(kind, selection.namespace)
             self._waiting.extend(Told("ADDED", obj) for obj in present if selection.matches(obj))
         else:
             for event in store.since(kind, version):

@@ -1,7 +1,9 @@
 import asyncio
+import resource
+import shutil
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 
 from meshsim.api.kinds import CONFIG_MAP, ROLLOUT
 from meshsim.api.meta import Key
+from meshsim.apiserver.selection import Selection
 from meshsim.apiserver.server import api_server
-from meshsim.client.api import ExpiredError, NotFoundError
+from meshsim.apiserver.watch import Watch
+from meshsim.client.api import ApiError, ExpiredError, NotFoundError
 from meshsim.client.http import HttpApi
 from meshsim.kit.clock import LoopClock, VirtualClock
 from meshsim.kit.errors import StartError
@@ -112,3 +116,55 @@ async def test_an_object_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StartError, match='is damaged: configmaps "settings" cannot be read'):
         await enter(tmp_path)
+
+
+async def test_nobody_sees_a_commit_that_is_not_on_disk(tmp_path: Path) -> None:
+    async with api_server(LoopClock(), tmp_path / "data") as server:
+        before = server.registry.store.version
+        watch = Watch(server.registry.store, CONFIG_MAP, Selection(), before)
+        # No turn of the loop between: this is the disk of a server killed before, and after, it has written.
+        server.registry.create(CONFIG_MAP, "default", config_map())
+        shutil.copytree(tmp_path / "data", tmp_path / "before")
+        with pytest.raises(NotFoundError):
+            server.registry.get(CONFIG_MAP, SETTINGS)
+        assert server.registry.select(CONFIG_MAP, Selection()) == []
+        assert server.registry.store.version == before
+        (told,) = await watch.next()
+        shutil.copytree(tmp_path / "data", tmp_path / "after")
+        watch.end()
+    assert await names_in(tmp_path / "before") == set()
+    assert await names_in(tmp_path / "after") == {told.object["metadata"]["name"]} == {"settings"}
+
+
+async def names_in(directory: Path) -> set[str]:
+    async with api_server(LoopClock(), directory) as server:
+        return {obj["metadata"]["name"] for obj in server.registry.select(CONFIG_MAP, Selection())}
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """Given a disk that takes no file beyond a size; 0 is no limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size or soft, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_what_a_full_disk_does_not_take_was_never_written(
+    tmp_path: Path, full_disk: Callable[[int], None]
+) -> None:
+    async with client_of_a_server_over(tmp_path) as api:
+        await api.create(CONFIG_MAP, config_map())
+        listed = await api.list(CONFIG_MAP)
+        full_disk(4096)
+        with pytest.raises(ApiError, match="the journal cannot be written"):
+            await api.create(CONFIG_MAP, config_map("b"))
+        with pytest.raises(ApiError, match="the journal cannot be written"):
+            await api.delete(CONFIG_MAP, SETTINGS)
+        assert await api.list(CONFIG_MAP) == listed
+        full_disk(0)
+        await api.create(CONFIG_MAP, config_map("b"))
+        await api.delete(CONFIG_MAP, SETTINGS)
+        assert [obj["metadata"]["name"] for obj in (await api.list(CONFIG_MAP)).items] == ["b"]
+    assert await names_in(tmp_path) == {"b"}

@@ -24,21 +24,6 @@ def pod_ip(uid: str, taken: AbstractSet[str]) -> str:
     raise OverflowError(f"no address is free in {POD_NETWORK}")
 
 
-PORTS_ANNOTATION: Final = "meshsim.dev/ports"
-"""On a pod without an address of its own: where its container ports really listen (`8080=41233,9090=41234`)."""
-
-
-def ports_to_text(ports: Mapping[int, int]) -> str:
-    """The annotation's value."""
-    return ",".join(f"{port}={listening}" for port, listening in sorted(ports.items()))
-
-
-def ports_of(annotations: Mapping[str, str]) -> dict[int, int]:
-    """Container port → the port that listens, for those that differ."""
-    pairs = (pair.partition("=") for pair in annotations.get(PORTS_ANNOTATION, "").split(",") if pair)
-    return {int(port): int(listening) for port, _, listening in pairs if port.isdecimal() and listening.isdecimal()}
-
-
 OWN_PORT_ANNOTATION: Final = "meshsim.dev/own-port"
 """`"true"` on a pod whose programs listen at $PORT of whatever address: it is at 127.0.0.1, with free ports."""
 

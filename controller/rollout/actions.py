@@ -46,6 +46,14 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Evictions:
+    """Pods to evict in that order, until so many are gone; those that a disruption budget needs are passed over."""
+
+    pods: tuple[Key, ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """A Kubernetes event about the rollout; `type` is Normal or Warning."""
 
@@ -59,7 +67,11 @@ Action = Create | Patch | Replace | Delete | Emit
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one reconcile does: the actions, then the status, then what is announced about it."""
+    """What one reconcile does: the actions, then the status, then what is announced about it.
+
+    One that wants `evictions` does nothing else: how many succeed decides about everything that follows, so it is
+    planned again with their number.
+    """
 
     actions: tuple[Action, ...] = ()
     status_patch: Object | None = None
@@ -71,3 +83,4 @@ class Plan:
     """The attempt that ended with this reconcile, one way or another."""
     error: str = ""
     """Why it is tried again after a back-off."""
+    evictions: Evictions | None = None

@@ -2,12 +2,19 @@
 
 from typing import Protocol, assert_never
 
-from controller.rollout.actions import Action, Create, Delete, Emit, Patch, Plan, Replace
+from controller.rollout.actions import Action, Create, Delete, Emit, Evictions, Patch, Plan, Replace
 from meshsim.api.decode import Object
 from meshsim.api.kinds import REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import RolloutDuration
-from meshsim.client.api import AlreadyExistsError, Api, ApiError, NotFoundError, UnreachableError
+from meshsim.client.api import (
+    AlreadyExistsError,
+    Api,
+    ApiError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnreachableError,
+)
 
 
 class Writes(Protocol):
@@ -75,6 +82,19 @@ class Applier:
             self._recorder.record(rollout, event)
         if plan.error:
             raise ReconcileError(plan.error)
+
+    async def evict(self, evictions: Evictions) -> int:
+        """Evict pods; returns how many went. Raises ApiError when one is refused for another reason than a budget."""
+        gone = 0
+        for pod in evictions.pods:
+            if gone == evictions.most:
+                break
+            try:
+                await self._api.evict(pod)
+            except TooManyRequestsError:
+                continue
+            gone += 1
+        return gone
 
     async def _do(self, rollout: Object, action: Action, written: dict[tuple[Kind, Key], str]) -> None:
         match action:

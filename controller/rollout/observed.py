@@ -43,6 +43,8 @@ class Observed:
     cluster_templates: Mapping[str, AnalysisTemplate] = field(default_factory=dict)
     pods: tuple[Object, ...] = ()
     """Pods of its ReplicaSets, only when it has to touch them."""
+    evicted: int | None = None
+    """How many of them this reconcile has evicted, None before it tried."""
     workload: Object | None = None
     """What `workloadRef` refers to."""
     unresolved: str = ""

@@ -16,6 +16,7 @@ from controller.rollout.duration import next_duration
 from controller.rollout.experiments import find_experiments
 from controller.rollout.new_version import create_new, find_new, sync_revision
 from controller.rollout.observed import Observed
+from controller.rollout.restart import EvictionsWantedError
 from controller.rollout.rules import Rules
 from controller.rollout.scaling import scale_canary
 from controller.rollout.status import settle_status
@@ -44,6 +45,8 @@ def plan(observed: Observed, now: float, rules: Rules = Rules()) -> Plan:  # noq
         _reconcile(draft)
     except StoppedError as stopped:
         return Plan(actions=tuple(draft.actions), error=str(stopped))
+    except EvictionsWantedError as wanted:
+        return Plan(evictions=wanted.evictions)
     return Plan(
         actions=tuple(draft.actions),
         status_patch=_status_patch(draft),

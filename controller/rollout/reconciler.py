@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, Protocol
 
 from controller.manager import ToKeys, own_key, owner_key
@@ -50,6 +51,9 @@ class RolloutReconciler:
         if observed is None:
             return None
         planned = plan(observed, self._clock.now(), self._rules)
+        if planned.evictions is not None:
+            observed = replace(observed, evicted=await self._applier.evict(planned.evictions))
+            planned = plan(observed, self._clock.now(), self._rules)
         if planned.error:
             _log.info("rollout %s: %s", key, planned.error)
         try:

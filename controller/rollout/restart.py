@@ -1,18 +1,26 @@
 """`restartAt`: pods that are older than that instant are replaced, few at a time."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from controller.rollout.actions import Delete
+from controller.rollout.actions import Evictions
 from controller.rollout.draft import Draft
 from controller.rollout.replicas import max_unavailable
 from controller.rollout.versions import total_asked
 from meshsim.api.core import Pod
 from meshsim.api.decode import decode
-from meshsim.api.kinds import POD
 from meshsim.api.rollouts import Rollout
 from meshsim.kit.timestamps import from_rfc3339
 
 _RETRY_S: Final = 30.0
+
+
+class EvictionsWantedError(Exception):
+    """The reconcile can't be planned before it is known how many of these pods may be evicted."""
+
+    def __init__(self, evictions: Evictions) -> None:
+        super().__init__()
+        self.evictions = evictions
 
 
 def needs_restart(rollout: Rollout, now: float) -> bool:
@@ -29,7 +37,10 @@ def _instant(stamp: str) -> float | None:
 
 
 def reconcile_restart(draft: Draft) -> int:
-    """Evict what is due and may be missed; note the restart when nothing is left. Returns how many were evicted."""
+    """Evict what is due and may be missed; note the restart when nothing is left. Returns how many were evicted.
+
+    Raises EvictionsWantedError as long as nobody has tried.
+    """
     rollout = draft.rollout
     restart_at = _instant(rollout.spec.restart_at)
     if restart_at is None:
@@ -38,18 +49,26 @@ def reconcile_restart(draft: Draft) -> int:
     if not needs_restart(rollout, draft.now):
         return 0
     pods = [decode(Pod, pod) for pod in draft.observed.pods]
-    available = sum(_is_available(pod, rollout.spec.min_ready_seconds, draft.now) for pod in pods)
-    size = max(draft.replicas, total_asked(draft.versions))
-    may_go = available - (size - max(max_unavailable(rollout), 1))
     due = [pod for pod in pods if from_rfc3339(pod.metadata.creation_timestamp) < restart_at]
-    evicted = [pod for pod in due if not pod.is_terminating][: max(0, may_go)]
-    for pod in evicted:
-        draft.actions.append(Delete(POD, pod.metadata.key, pod.metadata.uid))
-    if len(due) > len(evicted):
+    evicted = _evicted(draft, pods, due)
+    if len(due) > evicted:
         draft.wake(draft.now + _RETRY_S)
     else:
         draft.set_status(restarted_at=rollout.spec.restart_at)
-    return len(evicted)
+    return evicted
+
+
+def _evicted(draft: Draft, pods: Sequence[Pod], due: Sequence[Pod]) -> int:
+    if draft.observed.evicted is not None:
+        return draft.observed.evicted
+    rollout = draft.rollout
+    available = sum(_is_available(pod, rollout.spec.min_ready_seconds, draft.now) for pod in pods)
+    size = max(draft.replicas, total_asked(draft.versions))
+    may_go = available - (size - max(max_unavailable(rollout), 1))
+    candidates = tuple(pod.metadata.key for pod in due if not pod.is_terminating)
+    if may_go > 0 and candidates:
+        raise EvictionsWantedError(Evictions(candidates, may_go))
+    return 0
 
 
 def _is_available(pod: Pod, min_ready_seconds: int, now: float) -> bool:

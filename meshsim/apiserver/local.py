@@ -7,6 +7,7 @@ from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.apiserver.deletion import DeleteOptions
+from meshsim.apiserver.eviction import evict
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.selection import selection_of
 from meshsim.apiserver.watch import Watch
@@ -67,6 +68,10 @@ class LocalApi:
         self, kind: Kind, key: Key, *, uid: str = "", grace_s: int | None = None, propagation: str = "Background"
     ) -> None:
         self._registry.delete(kind, key, DeleteOptions(propagation, grace_s, uid))
+        await self._settled()
+
+    async def evict(self, pod: Key) -> None:
+        evict(self._registry, pod, DeleteOptions())
         await self._settled()
 
 

@@ -14,17 +14,15 @@ from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.apply import Applying
 from meshsim.apiserver.bodies import MAX_BODY_BYTES, read_body
 from meshsim.apiserver.deletion import DeleteOptions
-from meshsim.apiserver.disruption import check_budgets
+from meshsim.apiserver.eviction import evict
 from meshsim.apiserver.nodes import Nodes
 from meshsim.apiserver.pages import Page, page_of
 from meshsim.apiserver.patch import patch_types
 from meshsim.apiserver.paths import Paths, Target
-from meshsim.apiserver.port_forward import PROTOCOL, forward_ports
-from meshsim.apiserver.refusals import Cause
+from meshsim.apiserver.pod_streams import PodStreams
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.representation import JSON, PlainJson, Representation, negotiate
 from meshsim.apiserver.selection import Selection, selection_of
-from meshsim.apiserver.served import POD_DISRUPTION_BUDGET
 from meshsim.apiserver.streams import Streams
 from meshsim.client.api import ApiError, PatchType
 from meshsim.kit.bearer import knows
@@ -75,8 +73,7 @@ class Rest:
         }
         self._pod_verbs: dict[tuple[str, str], Verb] = {
             ("POST", "eviction"): self._evict,
-            ("GET", "log"): self._logs,
-            ("GET", "portforward"): self._forward_ports,
+            **PodStreams(registry, self._nodes).verbs,
         }
 
     def close(self) -> None:
@@ -188,31 +185,9 @@ class Rest:
         body = await read_body(request)
         said = body.get("deleteOptions") if isinstance(body, dict) else None
         options = query.delete_options(request.query, said)
-        self._check_budgets(target)
-        self._registry.delete(POD, target.key, options, dry_run=query.is_dry_run(request.query))
+        evict(self._registry, target.key, options, dry_run=query.is_dry_run(request.query))
         await self._settled()
         return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)
-
-    def _check_budgets(self, target: Target) -> None:
-        there = Selection(target.namespace)
-        budgets = self._registry.select(POD_DISRUPTION_BUDGET, there)
-        pods = self._registry.select(POD, there) if budgets else []
-        reason = check_budgets(self._registry.get(POD, target.key), budgets, pods)
-        if reason:
-            message = "Cannot evict pod as it would violate the pod's disruption budget."
-            raise refusals.too_many_requests(message, 0, [Cause("", reason, "DisruptionBudget")])
-
-    async def _logs(self, request: web.Request, target: Target) -> Answer:
-        return await self._nodes.logs(request, self._registry.get(POD, target.key))
-
-    async def _forward_ports(self, request: web.Request, target: Target) -> Answer:
-        pod = self._registry.get(POD, target.key)
-        pod_ip = (pod.get("status") or {}).get("podIP")
-        if not isinstance(pod_ip, str) or not pod_ip:
-            raise refusals.bad_request(f"pod {target.name} does not run yet")
-        if PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", ""):
-            raise refusals.bad_request(f"ports are forwarded over a WebSocket with the protocol {PROTOCOL}")
-        return await forward_ports(request, pod_ip)
 
     async def _written(self, write: "_Write", obj: Object, code: int = 200) -> Answer:
         await self._settled()

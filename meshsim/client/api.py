@@ -46,6 +46,10 @@ class InvalidError(ApiError):
     """400 or 422: the object is wrong."""
 
 
+class TooManyRequestsError(ApiError):
+    """429: not now; of an eviction, a disruption budget needs the pod."""
+
+
 class ExpiredError(ApiError):
     """410: the resourceVersion is older than the API's history; list again."""
 
@@ -60,6 +64,7 @@ _BY_REASON: Final[dict[str, type[ApiError]]] = {
     "AlreadyExists": AlreadyExistsError,
     "Invalid": InvalidError,
     "BadRequest": InvalidError,
+    "TooManyRequests": TooManyRequestsError,
     "Expired": ExpiredError,
     "Gone": ExpiredError,
 }
@@ -128,3 +133,6 @@ class Api(ListerWatcher, Protocol):
         self, kind: Kind, key: Key, *, uid: str = "", grace_s: int | None = None, propagation: str = "Background"
     ) -> None:
         """Delete it, only if it still has that uid when one is given. Pods end gracefully unless `grace_s` is 0."""
+
+    async def evict(self, pod: Key) -> None:
+        """Delete a pod gracefully; raises TooManyRequestsError when a disruption budget needs it."""

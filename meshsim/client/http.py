@@ -130,6 +130,11 @@ class HttpApi:
             options["preconditions"] = {"uid": uid}
         await self._ask("DELETE", _path(kind, key.namespace, key.name), body=options)
 
+    async def evict(self, pod: Key) -> None:
+        eviction: Object = {"apiVersion": "policy/v1", "kind": "Eviction"}
+        body = eviction | {"metadata": {"name": pod.name, "namespace": pod.namespace}}
+        await self._ask("POST", _path(POD, pod.namespace, pod.name, "eviction"), body=body)
+
     async def _ask(
         self,
         method: str,

@@ -7,6 +7,7 @@ from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key
 from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.deletion import DeleteOptions
+from meshsim.apiserver.eviction import evict
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.selection import selection_of
 from meshsim.apiserver.served import SERVED
@@ -72,6 +73,9 @@ class InProcessApi:
         self, kind: Kind, key: Key, *, uid: str = "", grace_s: int | None = None, propagation: str = "Background"
     ) -> None:
         self.registry.delete(kind, key, DeleteOptions(propagation, grace_s, uid))
+
+    async def evict(self, pod: Key) -> None:
+        evict(self.registry, pod, DeleteOptions())
 
 
 def _copy(obj: Object) -> Object:

@@ -68,6 +68,10 @@ class DyingApi(InProcessApi):
         await super().delete(kind, key, uid=uid, grace_s=grace_s, propagation=propagation)
         self._written({})
 
+    async def evict(self, pod: Key) -> None:
+        await super().evict(pod)
+        self._written({})
+
 
 class MortalWorld(RolloutWorld):
     """A world whose controller is killed after its n-th write; another one takes over from nothing.

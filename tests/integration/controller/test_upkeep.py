@@ -12,6 +12,7 @@ from meshsim.client.api import InvalidError
 from meshsim.kit.timestamps import to_rfc3339
 from tests.kits.api import InProcessApi
 from tests.kits.releases import blue_green, plain_canary, routed_canary
+from tests.kits.rollout_pods import pod_of
 from tests.kits.rollout_world import NAMESPACE, RolloutWorld, image_of
 
 pytestmark = pytest.mark.asyncio
@@ -93,7 +94,7 @@ async def test_living_pods_get_the_metadata_too_and_keep_what_somebody_else_wrot
     await world.set_image("demo:v2")
     await world.live(3)
     for name in ("ours", "theirs"):
-        await world.api.create(POD, _pod_of(replica_set(world, "demo:v2"), name, to_rfc3339(world.clock.now())))
+        await world.api.create(POD, pod_of(replica_set(world, "demo:v2"), name, to_rfc3339(world.clock.now())))
 
     await world.patch_spec({"strategy": {"canary": {"canaryMetadata": {"labels": {"tier": "probe"}}}}})
     await world.live(3)
@@ -124,44 +125,6 @@ async def test_a_new_version_keeps_away_from_the_nodes_of_the_stable_one() -> No
     (rule,) = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
     (line,) = rule["podAffinityTerm"]["labelSelector"]["matchExpressions"]
     assert (rule["weight"], line["values"]) == (7, [world.rollout.status.stable_rs])
-
-
-async def test_a_restart_evicts_old_pods_a_few_at_a_time() -> None:
-    world = await living(plain_canary([], maxUnavailable=2))
-    owner = replica_set(world, "demo:v1")
-    for number in range(5):
-        await world.api.create(POD, _pod_of(owner, f"demo-{number}", to_rfc3339(world.clock.now())))
-        await _make_ready(world, f"demo-{number}")
-    await world.clock.advance(2)
-    await world.patch_spec({"restartAt": to_rfc3339(world.clock.now())})
-    await world.clock.advance(1)
-
-    await world.reconcile()
-
-    assert len([pod for pod in world.api.store.objects(POD) if not pod["metadata"].get("deletionTimestamp")]) == 3
-    assert world.rollout.status.restarted_at == ""
-
-
-def _pod_of(owner: Object, name: str, stamp: str) -> Object:
-    reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner["metadata"]["name"]}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "creationTimestamp": stamp,
-            "labels": owner["spec"]["template"]["metadata"]["labels"],
-            "ownerReferences": [reference | {"uid": owner["metadata"]["uid"], "controller": True}],
-        },
-        "spec": owner["spec"]["template"]["spec"],
-    }
-
-
-async def _make_ready(world: RolloutWorld, name: str) -> None:
-    ready = {"type": "Ready", "status": "True", "lastTransitionTime": to_rfc3339(world.clock.now())}
-    status = {"status": {"phase": "Running", "conditions": [ready]}}
-    await world.api.patch(POD, Key(NAMESPACE, name), status, subresource="status")
 
 
 def _of_a_deployment(scale_down: str) -> list[Object]:

@@ -82,6 +82,9 @@ class Container(Wire, frozen=True):
     startup_probe: Probe | None = None
     lifecycle: Object | None = None
     resources: Object = {}
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
     restart_policy: str = ""
     """Of an init container: `Always` makes it a sidecar, which runs beside the others."""
 

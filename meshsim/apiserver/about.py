@@ -92,7 +92,7 @@ class About:
             return None
         if request.method != "POST":
             raise refusals.method_not_allowed()
-        return json_answer(reviewed(review, await read_body(request)), 201)
+        return json_answer(reviewed(review, await read_body(request), self._nodes.passes.redeem), 201)
 
     async def _usage(self, request: web.Request, path: list[str]) -> web.Response | None:
         if request.method != "GET":

@@ -1,23 +1,31 @@
-"""Asking the nodes: what their containers printed, what they use."""
+"""Asking the nodes: what their containers printed, what they use, and to run commands in them."""
 
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import aiohttp
 from aiohttp import web
+from multidict import MultiMapping
+from yarl import URL
 
+from meshsim.api.channels import V5
 from meshsim.api.decode import Object
 from meshsim.api.kinds import NODE, POD
 from meshsim.api.loose import at, mapping, mappings
 from meshsim.api.meta import Key
 from meshsim.apiserver import refusals, usage
+from meshsim.apiserver.links import MAX_MESSAGE_BYTES
+from meshsim.apiserver.passes import Passes
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.selection import Selection
 from meshsim.client.api import ApiError
 from meshsim.kit.clock import LoopClock
 
 _FOLLOWED: Final = aiohttp.ClientTimeout(total=None, sock_connect=5)
+_HUNG_UP: Final = aiohttp.ClientWSTimeout(ws_close=1.0)
 _ANSWERED: Final = aiohttp.ClientTimeout(total=5)
 _WINDOW_S: Final = 1.0
 """CPU is measured over at least that long, as traffic is in real time."""
@@ -31,6 +39,18 @@ class _Known:
     used: dict[usage.Place, usage.Usage]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a node is asked about one container."""
+
+    node: str
+    url: URL
+
+    def unreachable(self, error: Exception) -> ApiError:
+        """It does not answer."""
+        return refusals.unavailable(f"the node {self.node} cannot be reached: {error}")
+
+
 class Nodes:
     """The nodes that the API knows. Every method raises ApiError."""
 
@@ -38,18 +58,15 @@ class Nodes:
         self._registry = registry
         self._clock = LoopClock()
         self._known: dict[str, _Known] = {}
+        self.passes = Passes(self._clock)
+        """What a node knows our requests by."""
 
     async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
         """Answer with what a container of the pod printed, for as long as the client follows it."""
-        metadata, node_name = pod["metadata"], mapping(pod.get("spec")).get("nodeName")
-        if not isinstance(node_name, str) or not node_name:
-            raise refusals.bad_request(f"pod {metadata['name']} does not have a host assigned")
-        container = container_of(pod, request.query.get("container", ""))
-        path = "/".join(quote(part, safe="") for part in (metadata["namespace"], metadata["name"], container))
-        url = f"{kubelet_url(self._registry.get(NODE, Key('', node_name)))}/containerLogs/{path}"
+        place = self._place(pod, "containerLogs", request.query.get("container", ""))
         asked = {name: value for name, value in request.query.items() if name not in ("container", "pretty")}
         try:
-            async with aiohttp.ClientSession(timeout=_FOLLOWED) as session, session.get(url, params=asked) as reply:
+            async with self._asking(place) as session, session.get(place.url, params=asked) as reply:
                 if reply.status != 200:
                     raise _refusal(reply.status, (await reply.text()).strip())
                 answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
@@ -58,7 +75,44 @@ class Nodes:
                     await answer.write(chunk)
                 return answer
         except (aiohttp.ClientConnectorError, TimeoutError) as error:
-            raise refusals.unavailable(f"the node {node_name} cannot be reached: {error}") from error
+            raise place.unreachable(error) from error
+
+    @asynccontextmanager
+    async def command(
+        self, query: MultiMapping[str], pod: Object, verb: str, wanted: Iterable[tuple[str, str]]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """`exec` or `attach` in a container of the pod: its channels, as messages."""
+        place = self._place(pod, verb, query.get("container", ""))
+        asked = [*wanted, *(("command", word) for word in query.getall("command", []))]
+        async with self._asking(place) as session:
+            try:
+                socket = await session.ws_connect(
+                    place.url.with_query(asked),
+                    protocols=[V5],
+                    max_msg_size=MAX_MESSAGE_BYTES,
+                    timeout=_HUNG_UP,
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                why = unquote(error.headers.get("X-Refused", "")) if error.headers else ""
+                raise _refusal(error.status, why or error.message) from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise place.unreachable(error) from error
+            async with socket:
+                yield socket
+
+    def _place(self, pod: Object, what: str, container: str) -> "_Place":
+        metadata, node_name = pod["metadata"], mapping(pod.get("spec")).get("nodeName")
+        if not isinstance(node_name, str) or not node_name:
+            raise refusals.bad_request(f"pod {metadata['name']} does not have a host assigned")
+        names = (metadata["namespace"], metadata["name"], container_of(pod, container))
+        path = "/".join(quote(part, safe="") for part in (what, *names))
+        url = f"{kubelet_url(self._registry.get(NODE, Key('', node_name)))}/{path}"
+        return _Place(node_name, URL(url, encoded=True))
+
+    def _asking(self, place: "_Place") -> aiohttp.ClientSession:
+        """Asks as what we are."""
+        own = {"Authorization": f"Bearer {self.passes.issue(place.node)}"}
+        return aiohttp.ClientSession(timeout=_FOLLOWED, headers=own)
 
     async def pod_metrics(self, selection: Selection) -> Object:
         """What the selected pods use now: a PodMetricsList."""
@@ -125,6 +179,8 @@ def kubelet_url(node: Object) -> str:
 
 
 def _refusal(code: int, message: str) -> ApiError:
+    if code in (401, 403):
+        return refusals.unavailable(f"the node does not take this API server for its own: {message}")
     if code == 404:
         return refusals.missing(message)
     return refusals.bad_request(message) if code < 500 else refusals.unavailable(message)

@@ -1,4 +1,4 @@
-"""Forwarding a client's connections to a pod's ports: kubectl's port-forward, SPDY inside a WebSocket.
+"""Forwarding a client's connections to a pod's ports: kubectl's port-forward, SPDY bare or inside a WebSocket.
 
 For each connection the client opens two streams under one request id: one for the data, one by which it is told
 what went wrong.
@@ -6,18 +6,25 @@ what went wrong.
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
+from meshsim.apiserver import refusals
+from meshsim.apiserver.links import SPDY, Link, UpgradedLink, WebSocketLink, beat, is_spdy, is_websocket
 from meshsim.apiserver.spdy import Closed, Data, Event, Opened, Ping, SpdyConnection, SpdyError
 from meshsim.kit.tasks import TaskOwner
 
-PROTOCOL: Final = "SPDY/3.1+portforward.k8s.io"
+_PROTOCOL: Final = "portforward.k8s.io"
+TUNNELLED: Final = f"{SPDY}+{_PROTOCOL}"
+"""The protocol of a WebSocket whose messages are SPDY."""
 _CHUNK_BYTES: Final = 32 * 1024
 _WAITING_CHUNKS: Final = 64
 _CONNECT_S: Final = 5.0
+_MAX_PENDING: Final = 256
+"""Connections of which only one stream has been opened."""
 _END: Final = b""
 
 
@@ -29,54 +36,77 @@ class _Forward:
     data: int = 0
     error: int = 0
     waiting: "asyncio.Queue[bytes]" = field(default_factory=lambda: asyncio.Queue(_WAITING_CHUNKS))
+    life: "asyncio.Task[None] | None" = None
+
+    def let_go(self) -> None:
+        """Nothing goes to the pod any more, and nobody waits for it."""
+        while not self.waiting.empty():
+            self.waiting.get_nowait()
 
 
-async def forward_ports(request: web.Request, pod_ip: str) -> web.WebSocketResponse:
-    """Serve a client's connections to the pod until it goes."""
-    socket = web.WebSocketResponse(protocols=[PROTOCOL], max_msg_size=1 << 24)
-    await socket.prepare(request)
-    await _PortForward(socket, pod_ip).run()
-    return socket
+async def forward_ports(request: web.Request, pod_ip: str, ports: Mapping[int, int]) -> web.StreamResponse:
+    """Serve a client's connections to the pod until it goes; `ports` are where container ports really listen.
+
+    Raises ApiError.
+    """
+    if is_spdy(request):
+        link: Link = await UpgradedLink.open(request, [_PROTOCOL])
+    elif is_websocket(request):
+        link = await WebSocketLink.open(request, [TUNNELLED])
+    else:
+        raise refusals.bad_request("Upgrade request required")
+    await _PortForward(link, pod_ip, ports).run()
+    return link.answer
 
 
 class _PortForward:
-    def __init__(self, socket: web.WebSocketResponse, pod_ip: str) -> None:
-        self._socket = socket
+    def __init__(self, link: Link, pod_ip: str, ports: Mapping[int, int]) -> None:
+        self._link = link
         self._pod_ip = pod_ip
+        self._ports = ports
         self._spdy = SpdyConnection()
         self._by_request: dict[str, _Forward] = {}
         self._by_stream: dict[int, _Forward] = {}
 
     async def run(self) -> None:
+        """Until the client has gone or speaks nonsense."""
         async with TaskOwner(on_failure=lambda _name, _error: None) as tasks:
-            async for message in self._socket:
-                if message.type is not WSMsgType.BINARY:
-                    continue
-                try:
-                    for event in self._spdy.receive(message.data):
-                        await self._handle(event, tasks)
-                except SpdyError:
-                    break
-        await self._socket.close()
+            ends = (
+                tasks.start(self._hear(tasks), "port-forward: from the client"),
+                tasks.start(beat(self._link.ping), "port-forward: heartbeat"),
+            )
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await self._link.close()
+
+    async def _hear(self, tasks: TaskOwner) -> None:
+        with contextlib.suppress(SpdyError, ConnectionError):
+            while data := await self._link.receive():
+                for event in self._spdy.receive(data):
+                    await self._handle(event, tasks)
 
     async def _handle(self, event: Event, tasks: TaskOwner) -> None:
         match event:
             case Opened(stream, headers):
                 await self._open(stream, headers, tasks)
             case Data(stream, data) if stream in self._by_stream:
-                # A pod that doesn't read holds the client's other connections back, too: one socket carries all.
+                # A pod that doesn't read holds the client's other connections back, too: one connection carries all.
                 await self._by_stream[stream].waiting.put(data)
+            case Closed(stream, reset=True) if stream in self._by_stream:
+                life = self._by_stream[stream].life
+                if life is not None:
+                    life.cancel()
             case Closed(stream) if stream in self._by_stream:
                 await self._by_stream[stream].waiting.put(_END)
             case Ping(reply):
-                await self._send(reply)
+                await self._link.send(reply)
 
     async def _open(self, stream: int, headers: dict[str, str], tasks: TaskOwner) -> None:
         port = headers.get("port", "")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            await self._send(self._spdy.reset(stream))
+        is_port = port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536
+        if not is_port or len(self._by_request) >= _MAX_PENDING:
+            await self._link.send(self._spdy.reset(stream))
             return
-        await self._send(self._spdy.reply(stream))
+        await self._link.send(self._spdy.reply(stream))
         forward = self._by_request.setdefault(headers.get("requestid", ""), _Forward(int(port)))
         if headers.get("streamtype") == "error":
             forward.error = stream
@@ -85,32 +115,38 @@ class _PortForward:
             self._by_stream[stream] = forward
         if forward.data and forward.error:
             del self._by_request[headers.get("requestid", "")]
-            tasks.start(self._serve(forward), f"port-forward {self._pod_ip}:{port}")
+            forward.life = tasks.start(self._serve(forward), f"port-forward {self._pod_ip}:{port}")
 
     async def _serve(self, forward: _Forward) -> None:
+        """One connection, until the pod ends it or the client wants no more of it."""
+        try:
+            await self._connect(forward)
+        finally:
+            self._by_stream.pop(forward.data, None)
+            forward.let_go()
+            with contextlib.suppress(ConnectionError):
+                await self._link.send(self._spdy.close(forward.data) + self._spdy.close(forward.error))
+
+    async def _connect(self, forward: _Forward) -> None:
         try:
             async with asyncio.timeout(_CONNECT_S):
-                reader, writer = await asyncio.open_connection(self._pod_ip, forward.port)
+                port = self._ports.get(forward.port, forward.port)
+                reader, writer = await asyncio.open_connection(self._pod_ip, port)
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer in time"
-            await self._send(self._spdy.data(forward.error, f"cannot reach port {forward.port}: {reason}".encode()))
-            await self._finish(forward)
+            told = f"cannot reach port {forward.port}: {reason}".encode()
+            await self._link.send(self._spdy.data(forward.error, told))
             return
-        async with TaskOwner(on_failure=lambda _name, _error: None) as tasks:
-            tasks.start(_feed(forward, writer), "port-forward: to the pod")
-            with contextlib.suppress(OSError):
+        try:
+            async with TaskOwner(on_failure=lambda _name, _error: None) as tasks:
+                tasks.start(_feed(forward, writer), "port-forward: to the pod")
                 while data := await reader.read(_CHUNK_BYTES):
-                    await self._send(self._spdy.data(forward.data, data))
-        writer.close()
-        await self._finish(forward)
-
-    async def _finish(self, forward: _Forward) -> None:
-        self._by_stream.pop(forward.data, None)
-        await self._send(self._spdy.close(forward.data) + self._spdy.close(forward.error))
-
-    async def _send(self, frames: bytes) -> None:
-        if not self._socket.closed:
-            await self._socket.send_bytes(frames)
+                    await self._link.send(self._spdy.data(forward.data, data))
+        except OSError:
+            # The pod has gone in the midst of it: the client sees its connection end.
+            return
+        finally:
+            writer.close()
 
 
 async def _feed(forward: _Forward, writer: asyncio.StreamWriter) -> None:

@@ -93,6 +93,11 @@ def unauthorized() -> ApiError:
     return _refusal(401, "Unauthorized", "Unauthorized", {})
 
 
+def no_common_protocol(message: str) -> ApiError:
+    """403: none of the protocols that the client could go on with is known here."""
+    return _refusal(403, "Forbidden", message, {})
+
+
 def foreign(reason: str) -> ApiError:
     """403: a request that a web page elsewhere had a browser send."""
     return _refusal(403, "Forbidden", f"forbidden: {reason}", {})

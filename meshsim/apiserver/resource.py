@@ -36,7 +36,9 @@ class Resource:
 
 _SCALE: Final = Subresource("scale", ("autoscaling", "v1", "Scale"))
 _OF_PODS: Final = (
+    Subresource("attach", ("", "v1", "PodAttachOptions"), ("create", "get")),
     Subresource("eviction", ("policy", "v1", "Eviction"), ("create",)),
+    Subresource("exec", ("", "v1", "PodExecOptions"), ("create", "get")),
     Subresource("log", ("", "v1", "Pod"), ("get",)),
     Subresource("portforward", ("", "v1", "PodPortForwardOptions"), ("create", "get")),
 )

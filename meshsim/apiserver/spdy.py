@@ -1,4 +1,4 @@
-"""SPDY/3.1 frames without sockets, as far as kubectl's port-forward uses them: streams, their data, their ends.
+"""SPDY/3.1 frames without sockets, as far as kubectl uses them: streams, their data, their ends.
 
 draft-mbelshe-httpbis-spdy-00, sections 2.2 to 2.6. There is no flow control: the client's library has none.
 """
@@ -125,6 +125,11 @@ class SpdyConnection:
         return _control_frame(_Control.RST_STREAM, struct.pack(">II", stream, 5))
 
     @staticmethod
+    def ping() -> bytes:
+        """Asks whether anybody is there. What comes back is no event."""
+        return _control_frame(_Control.PING, struct.pack(">I", 2))
+
+    @staticmethod
     def _data(head: bytes, payload: bytes) -> Iterator[Event]:
         stream = int.from_bytes(head[:4]) & 0x7FFFFFFF
         if payload:
@@ -145,7 +150,7 @@ class SpdyConnection:
                         yield Closed(stream, reset=False)
                 case _Control.RST_STREAM:
                     yield Closed(struct.unpack(">II", payload)[0] & 0x7FFFFFFF, reset=True)
-                case _Control.PING:
+                case _Control.PING if _is_clients(payload):
                     yield Ping(head + payload)
         except (struct.error, zlib.error, UnicodeDecodeError) as error:
             raise SpdyError(f"a frame cannot be read: {error}") from None
@@ -161,6 +166,11 @@ class SpdyConnection:
             texts.append(plain[at + 4 : at + 4 + size].decode())
             at += 4 + size
         return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _is_clients(ping: bytes) -> bool:
+    """Whether the client sent it first: its numbers are odd."""
+    return bool(struct.unpack(">I", ping)[0] & 1)
 
 
 def _control_frame(kind: _Control, payload: bytes) -> bytes:

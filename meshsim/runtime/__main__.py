@@ -19,6 +19,7 @@ from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import Caches, EndpointsController
 from meshsim.runtime.events import PodEvents
+from meshsim.runtime.guard import passes_of
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.listening import has_aliases
 from meshsim.runtime.pages import NodePages
@@ -69,7 +70,7 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         aclosing(Runtimes(plane.clock, flags.seed, api)) as runtimes,
         TaskOwner(give_up) as tasks,
     ):
-        pages = NodePages(lags, plane.clock)
+        pages = NodePages(lags, plane.clock, passes_of(api, flags.name))
         address = await serve_pages(stack, pages.app, Address(flags.host, flags.port))
         own_port = int(address.rpartition(":")[2])
         caches = Caches(*(Informer(api, kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, ENDPOINTS)))

@@ -1,4 +1,4 @@
-"""What the node serves itself: `/metrics`, `/healthz`, `/lag` and the containers' logs."""
+"""What the node serves itself: `/metrics`, `/healthz`, `/lag`, and to the API server alone the containers' insides."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,10 @@ from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.lag import NODE_HOPS, Lags
 from meshsim.runtime.container_logs import ContainerLogs
+from meshsim.runtime.guard import Admits, guarded, refuse_foreign
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.metrics import pod_samples, replica_set_samples
+from meshsim.runtime.remote_command import RemoteCommands
 from meshsim.telemetry.exposition import Sample
 from meshsim.telemetry.pages import lag_routes, metrics_routes
 
@@ -17,14 +19,16 @@ from meshsim.telemetry.pages import lag_routes, metrics_routes
 class NodePages:
     """The pages of the node process. `show` them the kubelet once there is one."""
 
-    def __init__(self, lags: Lags, clock: Clock) -> None:
+    def __init__(self, lags: Lags, clock: Clock, admits: Admits) -> None:
+        """`admits` tells whether a request is the API server's."""
         self._clock = clock
         self._kubelet: Kubelet | None = None
         self._replica_sets: Informer | None = None
-        self.app = web.Application()
+        self.app = web.Application(middlewares=[refuse_foreign()])
         self.app.add_routes(metrics_routes(self._samples))
         self.app.add_routes(lag_routes(lags, NODE_HOPS))
-        self.app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        for name, handler in (("containerLogs", self._logs), ("exec", self._exec), ("attach", self._attach)):
+            self.app.router.add_get(f"/{name}/{{namespace}}/{{pod}}/{{container}}", guarded(handler, admits))
 
     def show(self, kubelet: Kubelet, replica_sets: Informer) -> None:
         """From now on these are reported; before there is nothing."""
@@ -38,6 +42,15 @@ class NodePages:
             yield from replica_set_samples(self._replica_sets.all())
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
+        return await ContainerLogs(self._running(), self._clock).serve(request)
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        return await RemoteCommands(self._running()).exec(request)
+
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        return await RemoteCommands(self._running()).attach(request)
+
+    def _running(self) -> Kubelet:
         if self._kubelet is None:
-            return web.Response(status=503, text="the node is starting")
-        return await ContainerLogs(self._kubelet, self._clock).serve(request)
+            raise web.HTTPServiceUnavailable(text="the node is starting")
+        return self._kubelet

@@ -14,13 +14,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from meshsim.api.channels import Channel
 from meshsim.api.core import Container, Pod
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime import warden
+from meshsim.runtime.command import check_startable, start_problem
 from meshsim.runtime.containers import Exit, Sandbox, Usage, memory_limit
+from meshsim.runtime.conversation import CannotRunError, Wanted
 from meshsim.runtime.environment import Sources, arguments_of, environment_of
+from meshsim.runtime.inside import ProgramInside
 from meshsim.runtime.log import ContainerLog
+from meshsim.runtime.stdio import Input, Stdio
 from meshsim.runtime.usage import usages
 from meshsim.runtime.warden import end_marked
 
@@ -48,7 +53,9 @@ class ProcessRuntime:
         """Start one; a program that cannot start is one that has ended. Raises StartRefusedError."""
         environment = environment_of(pod, container, sandbox, self._inherited, sources)
         mark = f"{self._mark}/{next(self._runs)}/"
-        started = ProcessContainer(container, {**environment, warden.MARK: mark}, self._clock, mark)
+        environment[warden.MARK] = mark
+        inside = ProgramInside(container, environment, self._warden)
+        started = ProcessContainer(container, environment, self._clock, mark, inside)
         await self._warden.start()
         await started.begin(arguments_of(container, environment), self._warden)
         self._tasks.start(self._attend(started), f"program of {pod.metadata.name}")
@@ -83,12 +90,16 @@ class ProcessRuntime:
 class ProcessContainer:
     """One run of a program, from its start to its exit."""
 
-    def __init__(self, container: Container, environment: Mapping[str, str], clock: Clock, mark: str) -> None:
+    def __init__(
+        self, container: Container, environment: Mapping[str, str], clock: Clock, mark: str, inside: ProgramInside
+    ) -> None:
         self._mark = mark
         self.log = ContainerLog(clock)
+        self.inside = inside
         self.leader = 0
         """The process id, and that of its group."""
         self._environment = environment
+        self._wanted = Wanted(stdin=container.stdin, stdout=True, terminal=container.tty)
         self._directory = container.working_dir or None
         self._memory_limit_bytes = memory_limit(container)
         self._process: asyncio.subprocess.Process | None = None
@@ -100,27 +111,29 @@ class ProcessContainer:
     async def begin(self, arguments: Sequence[str], warden: "Warden") -> None:
         """Start the program."""
         # The pipe is our own: what still holds its other end must not hold up the program's end.
-        reading, writing = os.pipe()
-        loop = asyncio.get_running_loop()
-        self._output, _ = await loop.connect_read_pipe(lambda: _Output(self.log), os.fdopen(reading, "rb", 0))
+        stdio = Stdio.open(self._wanted)
+        loop, near_output = asyncio.get_running_loop(), os.fdopen(stdio.near_outputs[Channel.STDOUT], "rb", 0)
+        self._output, _ = await loop.connect_read_pipe(lambda: _Output(self.log, self.inside), near_output)
+        self.inside.began(self._output, await Input.of(stdio), stdio.terminal)
         try:
+            if self._wanted.terminal:
+                check_startable(arguments[0], self._environment, self._directory)
             self._process = await asyncio.create_subprocess_exec(
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=asyncio.subprocess.STDOUT,
-                env=self._environment,
+                *stdio.arguments(arguments),
+                stdin=stdio.stdin,
+                stdout=stdio.stdout,
+                stderr=stdio.stdout,
+                env=stdio.environment(self._environment),
                 cwd=self._directory,
                 start_new_session=True,
             )
-        except (OSError, ValueError) as error:
-            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-            self._exit.set_result(Exit(_CANNOT_START, "StartError", f'exec: "{arguments[0]}": {reason}'))
+        except (CannotRunError, OSError, ValueError) as error:
+            self._exit.set_result(Exit(_CANNOT_START, "StartError", start_problem(arguments[0], error)))
         else:
             self.leader = self._process.pid
             warden.began(self.leader)
         finally:
-            os.close(writing)
+            stdio.close_far_ends()
 
     async def attend(self, warden: "Warden") -> None:
         """Take in what it prints until it ends, and then end what it left behind."""
@@ -145,6 +158,7 @@ class ProcessContainer:
         if self._output is not None:
             self._output.close()
         self.log.close()
+        self.inside.ended()
 
     @property
     def exit(self) -> Exit | None:
@@ -203,11 +217,13 @@ class ProcessContainer:
 class _Output(asyncio.Protocol):
     """Takes in what a program prints."""
 
-    def __init__(self, log: ContainerLog) -> None:
+    def __init__(self, log: ContainerLog, inside: ProgramInside) -> None:
         self._log = log
+        self._inside = inside
 
     def data_received(self, data: bytes) -> None:
         self._log.write(data)
+        self._inside.heard(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._log.close()

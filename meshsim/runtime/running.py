@@ -5,6 +5,7 @@ from typing import Protocol
 
 from meshsim.api.core import Container, Pod
 from meshsim.runtime.containers import Exit, Sandbox, Usage
+from meshsim.runtime.conversation import Inside
 from meshsim.runtime.log import ContainerLog
 
 
@@ -18,6 +19,10 @@ class RunningContainer(Protocol):
     @property
     def exit(self) -> Exit | None:
         """How it ended; None until it has."""
+
+    @property
+    def inside(self) -> Inside | None:
+        """Where commands can be run; None of a simulation, which has no inside."""
 
     async def wait(self) -> Exit:
         """How it ended, once it has. May be asked again."""

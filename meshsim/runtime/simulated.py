@@ -135,6 +135,11 @@ class SimulatedContainer:
         return bound
 
     @property
+    def inside(self) -> None:
+        """There is no program to join."""
+        return None
+
+    @property
     def exit(self) -> Exit | None:
         return self._exit.result() if self._exit.done() else None
 

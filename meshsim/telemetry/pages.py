@@ -16,7 +16,7 @@ _SHUTDOWN_S: Final = 0.5
 
 async def serve_pages(stack: contextlib.AsyncExitStack, app: web.Application, address: Address, name: str = "") -> str:
     """Serve until the stack closes; returns `host:port`. Raises StartError for a busy port."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, address.host, address.port)

@@ -25,6 +25,10 @@ class ScriptedContainer:
             self.exits.set_result(Exit(code, reason))
 
     @property
+    def inside(self) -> None:
+        return None
+
+    @property
     def exit(self) -> Exit | None:
         return self.exits.result() if self.exits.done() else None
 

@@ -1,0 +1,53 @@
+"""What goes on between a client and a running pod: its logs, commands in it, its ports."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import POD
+from meshsim.api.listening_ports import ports_of
+from meshsim.apiserver import refusals
+from meshsim.apiserver.nodes import Nodes
+from meshsim.apiserver.paths import Target
+from meshsim.apiserver.port_forward import forward_ports
+from meshsim.apiserver.registry import Registry
+from meshsim.apiserver.remote_command import pass_on, wanted_of
+
+Verb = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
+
+
+class PodStreams:
+    """Serves the subresources of pods that are no objects. Every verb raises ApiError."""
+
+    def __init__(self, registry: Registry, nodes: Nodes) -> None:
+        self._registry = registry
+        self._nodes = nodes
+        self.verbs: Mapping[tuple[str, str], Verb] = {
+            ("GET", "log"): self._logs,
+            ("GET", "portforward"): self._forward_ports,
+            ("POST", "portforward"): self._forward_ports,
+            ("GET", "exec"): self._command,
+            ("POST", "exec"): self._command,
+            ("GET", "attach"): self._command,
+            ("POST", "attach"): self._command,
+        }
+        """By method and subresource."""
+
+    async def _logs(self, request: web.Request, target: Target) -> web.StreamResponse:
+        return await self._nodes.logs(request, self._pod(target))
+
+    async def _command(self, request: web.Request, target: Target) -> web.StreamResponse:
+        wanted = wanted_of(request.query)
+        async with self._nodes.command(request.query, self._pod(target), target.subresource, wanted.of_node) as node:
+            return await pass_on(request, wanted, node)
+
+    async def _forward_ports(self, request: web.Request, target: Target) -> web.StreamResponse:
+        pod = self._pod(target)
+        pod_ip = (pod.get("status") or {}).get("podIP")
+        if not isinstance(pod_ip, str) or not pod_ip:
+            raise refusals.bad_request(f"pod {target.name} does not run yet")
+        return await forward_ports(request, pod_ip, ports_of(pod["metadata"].get("annotations") or {}))
+
+    def _pod(self, target: Target) -> Object:
+        return self._registry.get(POD, target.key)

@@ -1,0 +1,145 @@
+"""The standard streams of a program, held from outside: pipes, or one terminal for all."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshsim.api.channels import Channel
+from meshsim.runtime import on_terminal
+from meshsim.runtime.conversation import Wanted
+
+_CHUNK_BYTES: Final = 64 * 1024
+_END_OF_INPUT: Final = b"\x04"
+_SIZES: Final = struct.Struct("HHHH")
+
+
+@dataclass(slots=True)
+class Stdio:
+    """Both ends of a program's streams: the program's are for starting it, and closed then."""
+
+    stdin: int = asyncio.subprocess.DEVNULL
+    stdout: int = asyncio.subprocess.DEVNULL
+    stderr: int = asyncio.subprocess.DEVNULL
+    near_stdin: int | None = None
+    near_outputs: dict[Channel, int] = field(default_factory=dict)
+    terminal: "Terminal | None" = None
+
+    @classmethod
+    def open(cls, wanted: Wanted) -> "Stdio":
+        """Open what is wanted; the rest leads nowhere. Raises OSError when the system has no more."""
+        stdio = cls()
+        try:
+            stdio._open(wanted)
+        except OSError:
+            stdio.close_far_ends()
+            stdio.close_near_ends()
+            raise
+        return stdio
+
+    def _open(self, wanted: Wanted) -> None:
+        if wanted.terminal:
+            near, far = pty.openpty()
+            self.near_outputs[Channel.STDOUT] = near
+            self.stdin = self.stdout = self.stderr = far
+            self.terminal = Terminal(near)
+            self.near_stdin = os.dup(near) if wanted.stdin else None
+            return
+        if wanted.stdin:
+            self.stdin, self.near_stdin = os.pipe()
+        if wanted.stdout:
+            self.near_outputs[Channel.STDOUT], self.stdout = os.pipe()
+        if wanted.stderr:
+            self.near_outputs[Channel.STDERR], self.stderr = os.pipe()
+
+    def arguments(self, command: Sequence[str]) -> list[str]:
+        """What to start, so that the command runs on the terminal if there is one."""
+        # Only a process itself can make a terminal its own; this one does, and becomes the command.
+        return [sys.executable, "-I", "-S", on_terminal.__file__, *command] if self.terminal else [*command]
+
+    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment, with the kind of the terminal if there is one."""
+        return {"TERM": "xterm", **environment} if self.terminal else {**environment}
+
+    def close_far_ends(self) -> None:
+        """The program has its own."""
+        for end in {self.stdin, self.stdout, self.stderr} - {asyncio.subprocess.DEVNULL}:
+            os.close(end)
+
+    def close_near_ends(self) -> None:
+        """Nobody holds them: for when the program could not be started."""
+        for end in (*self.near_outputs.values(), *(() if self.near_stdin is None else (self.near_stdin,))):
+            os.close(end)
+
+
+class Terminal:
+    """The terminal that a program runs on."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell the program of another size."""
+        size = _SIZES.pack(min(max(rows, 0), 0xFFFF), min(max(columns, 0), 0xFFFF), 0, 0)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, size)
+
+
+class Input:
+    """What a program reads."""
+
+    def __init__(self, writer: asyncio.StreamWriter, terminal: Terminal | None) -> None:
+        self._writer = writer
+        self._terminal = terminal
+        self._has_ended = False
+
+    @classmethod
+    async def of(cls, stdio: Stdio) -> "Input | None":
+        """The input of a program whose input is held."""
+        if stdio.near_stdin is None:
+            return None
+        loop = asyncio.get_running_loop()
+        file = os.fdopen(stdio.near_stdin, "wb", 0)
+        transport, protocol = await loop.connect_write_pipe(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), file
+        )
+        return cls(asyncio.StreamWriter(transport, protocol, None, loop), stdio.terminal)
+
+    async def write(self, data: bytes) -> None:
+        """Pass it on, waiting while the program doesn't read; what nobody reads any more is dropped."""
+        if self._has_ended:
+            return
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except (ConnectionError, OSError):
+            self._has_ended = True
+
+    async def end(self) -> None:
+        """There is no more to read."""
+        if self._terminal is not None:
+            # A terminal goes on: the end is a key.
+            await self.write(_END_OF_INPUT)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._has_ended = True
+        self._writer.close()
+
+
+async def reader_of(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    """Reads what a program says, no faster than it is taken in."""
+    reader = asyncio.StreamReader(_CHUNK_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    return reader, transport

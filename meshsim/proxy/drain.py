@@ -11,7 +11,9 @@ class Drain:
         self._tell_to_close = tell_to_close
         self._stop_listening = stop_listening
         self._period_s = period_s
-        self._has_begun = False
+        self.has_begun = False
+        self.is_over = False
+        """Nobody listens any more."""
 
     def begin(self, query: Mapping[str, str]) -> None:
         """At once; or with `graceful` after the period, in which every response tells its client to close.
@@ -19,9 +21,13 @@ class Drain:
         With `skip_exit` the listeners stay open after that, too. A graceful drain that runs is left alone.
         """
         if "graceful" not in query:
-            self._stop_listening()
-        elif not self._has_begun:
-            self._has_begun = True
+            self._end()
+        elif not self.has_begun:
+            self.has_begun = True
             self._tell_to_close()
             if "skip_exit" not in query:
-                asyncio.get_running_loop().call_later(self._period_s, self._stop_listening)
+                asyncio.get_running_loop().call_later(self._period_s, self._end)
+
+    def _end(self) -> None:
+        self.has_begun = self.is_over = True
+        self._stop_listening()

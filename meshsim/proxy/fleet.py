@@ -1,16 +1,13 @@
 """Several worker processes behind one set of ports; one admin and one metrics address speak for all of them.
 
-The parent opens the listening sockets and hands them on, so that connections nobody has accepted yet survive a
-worker's end. It serves no traffic itself.
+The parent holds the ports and replaces workers that end. It serves no traffic itself.
 """
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Sequence
 from typing import Final
 
-from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.errors import StartError
 from meshsim.kit.plane import Plane
@@ -21,12 +18,12 @@ from meshsim.proxy.pages import serve_site
 from meshsim.proxy.queries import Queries
 from meshsim.proxy.server import ProxyOptions
 from meshsim.proxy.sites import admin_site, stats_site
+from meshsim.proxy.sockets import Ports
 from meshsim.proxy.spokesman import Spokesman
-from meshsim.proxy.workers import Worker, start_worker
+from meshsim.proxy.workers import Worker, asked, start_worker
 
 _RESPAWN_S: Final = 0.1
 _KILL_AFTER_DRAIN_S: Final = 2.0
-_BACKLOG: Final = 1024
 _SAMPLE_EVERY_S: Final = 5.0
 """Less often than a single proxy: every worker writes its metrics out for it."""
 
@@ -40,28 +37,27 @@ class Fleet:
         self._arguments = arguments
         self._workers: dict[int, Worker] = {}
         self._all_ready = asyncio.Event()
+        self._ports = Ports(options.listeners)
+        self._tasks = TaskOwner(_told)
+        # The workers tell their clients.
+        self._drain = Drain(lambda: None, self._stop_listening, options.settings.drain_timeout_s)
+        self._spokesman = Spokesman(self._workers, self._drain, plane.stopping.set)
 
     async def run(self) -> None:
-        """Serve until the plane stops. Raises StartError for a busy port or workers that cannot start."""
-        options = self._options
+        """Serve until the plane stops. Raises StartError for workers that cannot start."""
+        options, spokesman = self._options, self._spokesman
         async with contextlib.AsyncExitStack() as stack:
-            sockets = [stack.enter_context(_listening(address)) for address in options.listeners]
-            tasks = await stack.enter_async_context(TaskOwner(_told))
-            keepers = [
-                tasks.start(self._keep(index, [s.fileno() for s in sockets]), f"worker {index}")
-                for index in range(options.workers)
-            ]
+            stack.callback(self._ports.close)
+            tasks = await stack.enter_async_context(self._tasks)
+            keepers = [tasks.start(self._keep(index), f"worker {index}") for index in range(options.workers)]
             await self._ready_or_ended(keepers)
-            # The workers tell their clients; the listeners are everybody's, and closed for all of them here.
-            drain = Drain(lambda: None, lambda: _close(sockets), options.settings.drain_timeout_s)
-            spokesman = Spokesman(self._workers, drain, self._plane.stopping.set)
             queries = Queries(spokesman.sample, _SAMPLE_EVERY_S)
             admin = await serve_site(stack, tasks, admin_site(spokesman), options.admin, "admin")
             tasks.start(queries.run(), "history of metrics")
             stats = await serve_site(stack, tasks, stats_site(spokesman, queries), options.stats, "stats")
-            self._plane.ready({**_told_addresses(options, sockets), "admin": admin, "stats": stats})
+            self._plane.ready({**_told_addresses(options, self._ports.addresses), "admin": admin, "stats": stats})
             await self._plane.stopping.wait()
-            _close(sockets)
+            self._ports.stop_listening()
             await self._stop()
 
     async def _ready_or_ended(self, keepers: Sequence["asyncio.Task[None]"]) -> None:
@@ -71,11 +67,11 @@ class Fleet:
             ready.cancel()
             raise StartError("the workers could not start")
 
-    async def _keep(self, index: int, fds: list[int]) -> None:
+    async def _keep(self, index: int) -> None:
         """Keep one worker running: when it ends before it is told to, another takes its place."""
         clock = LoopClock()
         while not self._plane.stopping.is_set():
-            worker = await start_worker([*self._arguments, *self._overrides(index, fds)], fds)
+            worker = await self._start(index)
             if worker is None:
                 if not self._all_ready.is_set():
                     return
@@ -87,13 +83,29 @@ class Fleet:
                 if self._plane.stopping.is_set():
                     return
                 del self._workers[index]
+                if self._drain.is_over:
+                    warn(f"worker {index} ended with {code}; the listeners are drained, so nobody takes its place")
+                    return
                 warn(f"worker {index} ended with {code}; another takes its place")
             await clock.sleep(_RESPAWN_S)
 
-    def _overrides(self, index: int, fds: list[int]) -> list[str]:
+    async def _start(self, index: int) -> Worker | None:
+        with self._ports.for_worker() as fds:
+            worker = await start_worker([*self._arguments, *self._overrides(index, fds)], fds)
+        if worker is not None and self._drain.has_begun:
+            # What the others were told before it came.
+            target = "/drain_listeners" if self._drain.is_over else "/drain_listeners?graceful&skip_exit"
+            await asked(worker.addresses["admin"], "POST", target)
+        return worker
+
+    def _overrides(self, index: int, fds: Sequence[int]) -> list[str]:
         given = ["--workers", "1", "--admin-port", "0", "--stats-port", "0"]
         given += ["--listen-fds", ",".join(map(str, fds))]
         return given if self._options.seed is None else [*given, "--seed", str(self._options.seed + index)]
+
+    def _stop_listening(self) -> None:
+        self._ports.stop_listening()
+        self._tasks.start(self._spokesman.stop_listening(), "stop listening")
 
     async def _stop(self) -> None:
         """Let every worker drain; what is left after that is killed."""
@@ -110,28 +122,7 @@ class Fleet:
                 process.kill()
 
 
-def _listening(address: Address) -> socket.socket:
-    opened = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((address.host, address.port))
-        opened.listen(_BACKLOG)
-    except OSError as error:
-        opened.close()
-        raise cannot_listen(address, error) from None
-    opened.setblocking(False)
-    return opened
-
-
-def _close(sockets: Sequence[socket.socket]) -> None:
-    """Listen no more, in this process and in every other that has the sockets."""
-    for opened in sockets:
-        with contextlib.suppress(OSError):
-            opened.shutdown(socket.SHUT_RDWR)
-
-
-def _told_addresses(options: ProxyOptions, sockets: Sequence[socket.socket]) -> dict[str, str]:
-    bound = ["{}:{}".format(*opened.getsockname()[:2]) for opened in sockets]
+def _told_addresses(options: ProxyOptions, bound: Sequence[str]) -> dict[str, str]:
     numbered = {
         f"listener/{spec.number}": address
         for spec, address in zip(options.spec.listeners, bound, strict=True)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -91,7 +91,7 @@ class ProxyServer:
             tasks.start(queries.run(), "history of metrics")
             tasks.start(engine.sweep(), "sweep")
             tasks.start(publisher.resolve_again(), "resolve again")
-            tasks.start(_live_once(configured, admin), "become live")
+            tasks.start(_live_once(configured, admin, servers), "become live")
             self._plane.ready(
                 {
                     "traffic": f"{bound[0][0]}:{bound[0][1]}",
@@ -126,10 +126,17 @@ class ProxyServer:
         return source.synced
 
     async def _listen(self, engine: Engine, index: int) -> asyncio.Server:
-        if self._options.listen_fds:
-            opened = socket.socket(fileno=self._options.listen_fds[index])
-            return await engine.loop.create_server(lambda: Downstream(engine, index), sock=opened, backlog=_BACKLOG)
-        address = self._options.listeners[index]
+        options = self._options
+        if options.listen_fds:
+            opened = socket.socket(fileno=options.listen_fds[index])
+            return await engine.loop.create_server(
+                lambda: Downstream(engine, index),
+                sock=opened,
+                backlog=_BACKLOG,
+                # The others serve meanwhile, and what they know this one has still to be told.
+                start_serving=isinstance(options.configuration, Path),
+            )
+        address = options.listeners[index]
         try:
             return await engine.loop.create_server(
                 lambda: Downstream(engine, index), address.host, address.port, backlog=_BACKLOG, reuse_address=True
@@ -149,8 +156,14 @@ class ProxyServer:
         engine.close()
 
 
-async def _live_once(configured: Callable[[], Awaitable[None]], admin: Admin) -> None:
+async def _live_once(
+    configured: Callable[[], Awaitable[None]], admin: Admin, servers: Sequence[asyncio.Server]
+) -> None:
     await configured()
+    for server in servers:
+        # A drain may have closed it.
+        if server.sockets:
+            await server.start_serving()
     admin.is_live = True
 
 

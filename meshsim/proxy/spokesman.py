@@ -51,6 +51,10 @@ class Spokesman:
         await self._each("POST", ask.target)
         return DONE
 
+    async def stop_listening(self) -> None:
+        """Let every worker there is now close its listeners."""
+        await self._each("POST", "/drain_listeners")
+
     async def quit(self, _: Ask) -> Page:
         self._end()
         return DONE

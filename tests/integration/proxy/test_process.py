@@ -1,5 +1,6 @@
 """`python -m meshsim.proxy` as a process: its files, flags, pages, log and end."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from meshsim.kit.errors import ExitCode
+from meshsim.proxy.sockets import KERNEL_SHARES_OUT
 from tests.kits.dataplane import app, vs
 from tests.kits.eventually import eventually_blocking
 from tests.kits.processes import REPOSITORY, Served, serving
@@ -33,6 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/slow":
             time.sleep(0.4)
+        if self.path == "/never":
+            time.sleep(30)
         body = b"hello"
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
@@ -305,6 +309,8 @@ def test_workers_share_the_ports_speak_with_one_voice_and_are_replaced_when_they
             children = psutil.Process(served.process.pid).children()
             assert len(children) == 2
             children[0].kill()
+            # Its connections end with it, and only those.
+            children[0].wait(5)
             for _ in range(10):
                 assert _get(traffic) == (200, "hello")
             parent = psutil.Process(served.process.pid)
@@ -313,3 +319,87 @@ def test_workers_share_the_ports_speak_with_one_voice_and_are_replaced_when_they
             served.process.terminate()
             assert served.process.wait(10) == 0
         assert not any(child.is_running() for child in children)
+
+
+def test_connections_are_shared_out_among_the_workers_and_their_port_is_taken(tmp_path: Path) -> None:
+    with _upstream() as port, contextlib.ExitStack() as stack:
+        _write(tmp_path / "mesh.yaml", app(port))
+        served = stack.enter_context(_proxy(tmp_path, "--workers", "2", "--role", "sidecar"))
+        host, _, number = served.addresses["traffic"].rpartition(":")
+        for _ in range(64):
+            stack.enter_context(socket.create_connection((host, int(number)), timeout=10))
+
+        def shares() -> list[int]:
+            return [
+                sum(
+                    one.status == psutil.CONN_ESTABLISHED and one.laddr.port == int(number)
+                    for one in child.net_connections("tcp")
+                )
+                for child in psutil.Process(served.process.pid).children()
+            ]
+
+        eventually_blocking(lambda: sum(shares()) == 64)
+        # Each connection draws its worker: fewer than 10 of 64 come once in a hundred million times.
+        assert min(shares()) >= (10 if KERNEL_SHARES_OUT else 0)
+        code, said = _fails("-f", str(tmp_path), *_FREE[2:], "--workers", "2", "--port", number)
+        assert code == ExitCode.CANNOT_START
+        assert said == f"Error: cannot listen on {host}:{number}: Address already in use\n"
+
+
+def test_workers_take_no_connections_before_they_know_where_to_send_them() -> None:
+    with serving("meshsim.proxy", "--api", f"http://127.0.0.1:{_free_port()}", *_FREE, "--workers", "2") as served:
+        host, _, number = served.addresses["traffic"].rpartition(":")
+        assert _get(served.addresses["admin"], "/ready") == (503, "PRE_INITIALIZING\n")
+        with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
+            pass
+
+
+def test_a_worker_that_dies_after_the_listeners_were_drained_does_not_come_back_listening(tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text("")
+    with _proxy(tmp_path, "--workers", "2", stderr=subprocess.PIPE) as served:
+        host, _, number = served.addresses["traffic"].rpartition(":")
+        assert _get(served.addresses["admin"], "/drain_listeners", method="POST") == (200, "OK\n")
+        children = psutil.Process(served.process.pid).children()
+        children[0].kill()
+        assert served.process.stderr is not None
+        assert b"nobody takes its place" in served.process.stderr.readline()
+        assert [child.pid for child in psutil.Process(served.process.pid).children()] == [children[1].pid]
+        with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
+            pass
+        assert _get(served.addresses["admin"], "/ready") == (200, "LIVE\n")
+
+
+def test_a_worker_that_comes_during_a_graceful_drain_lets_its_clients_go_too(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port))
+        with _proxy(tmp_path, "--workers", "2", "--role", "sidecar", stderr=subprocess.PIPE) as served:
+            host, _, number = served.addresses["traffic"].rpartition(":")
+            target = "/drain_listeners?graceful&skip_exit"
+            assert _get(served.addresses["admin"], target, method="POST") == (200, "OK\n")
+            before = psutil.Process(served.process.pid).children()
+            for child in before:
+                child.kill()
+            assert served.process.stderr is not None
+            assert all(b"another takes its place" in served.process.stderr.readline() for _ in before)
+
+            def lets_go() -> bool:
+                with socket.create_connection((host, int(number)), timeout=10) as client:
+                    return b"connection: close" in _ask_over(client)
+
+            eventually_blocking(lets_go, within_s=15, ignoring=(OSError,))
+
+
+def test_a_second_sigterm_ends_a_drain_at_once(tmp_path: Path) -> None:
+    with _upstream() as port:
+        _write(tmp_path / "mesh.yaml", app(port))
+        with _proxy(tmp_path / "mesh.yaml", "--role", "sidecar") as served:
+            host, _, number = served.addresses["traffic"].rpartition(":")
+            with socket.create_connection((host, int(number)), timeout=10) as client:
+                client.sendall(b"GET /never HTTP/1.1\r\nhost: app.test\r\n\r\n")
+                admin = served.addresses["admin"]
+                eventually_blocking(lambda: "::rq_active::1" in _get(admin, "/clusters")[1])
+                served.process.send_signal(signal.SIGTERM)
+                eventually_blocking(lambda: _get(admin, "/ready") == (503, "DRAINING\n"))
+                assert served.process.poll() is None
+                served.process.send_signal(signal.SIGTERM)
+                assert served.process.wait(5) == 0

@@ -69,7 +69,7 @@ class Command:
         return started
 
     async def _hold(self) -> None:
-        self._input = await Input.of(self._stdio)
+        self._input = Input.of(self._stdio)
         for channel, descriptor in self._stdio.near_outputs.items():
             self.outputs[channel], transport = await reader_of(descriptor)
             self._transports.append(transport)

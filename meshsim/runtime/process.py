@@ -114,7 +114,7 @@ class ProcessContainer:
         stdio = Stdio.open(self._wanted)
         loop, near_output = asyncio.get_running_loop(), os.fdopen(stdio.near_outputs[Channel.STDOUT], "rb", 0)
         self._output, _ = await loop.connect_read_pipe(lambda: _Output(self.log, self.inside), near_output)
-        self.inside.began(self._output, await Input.of(stdio), stdio.terminal)
+        self.inside.began(self._output, Input.of(stdio), stdio.terminal)
         try:
             if self._wanted.terminal:
                 check_startable(arguments[0], self._environment, self._directory)

@@ -95,32 +95,29 @@ class Terminal:
 class Input:
     """What a program reads."""
 
-    def __init__(self, writer: asyncio.StreamWriter, terminal: Terminal | None) -> None:
-        self._writer = writer
+    def __init__(self, descriptor: int, terminal: Terminal | None) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
         self._terminal = terminal
-        self._has_ended = False
+        self._is_closed = False
+        self._turn = asyncio.Lock()
+        self._writable: asyncio.Future[None] | None = None
 
     @classmethod
-    async def of(cls, stdio: Stdio) -> "Input | None":
+    def of(cls, stdio: Stdio) -> "Input | None":
         """The input of a program whose input is held."""
-        if stdio.near_stdin is None:
-            return None
-        loop = asyncio.get_running_loop()
-        file = os.fdopen(stdio.near_stdin, "wb", 0)
-        transport, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), file
-        )
-        return cls(asyncio.StreamWriter(transport, protocol, None, loop), stdio.terminal)
+        return None if stdio.near_stdin is None else cls(stdio.near_stdin, stdio.terminal)
 
     async def write(self, data: bytes) -> None:
         """Pass it on, waiting while the program doesn't read; what nobody reads any more is dropped."""
-        if self._has_ended:
-            return
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except (ConnectionError, OSError):
-            self._has_ended = True
+        async with self._turn:
+            while data and not self._is_closed:
+                try:
+                    data = data[os.write(self._descriptor, data) :]
+                except BlockingIOError:
+                    await self._until_writable()
+                except OSError:
+                    self.close()
 
     async def end(self) -> None:
         """There is no more to read."""
@@ -132,8 +129,26 @@ class Input:
 
     def close(self) -> None:
         """Let go of it."""
-        self._has_ended = True
-        self._writer.close()
+        if not self._is_closed:
+            self._is_closed = True
+            asyncio.get_running_loop().remove_writer(self._descriptor)
+            os.close(self._descriptor)
+            self._go_on()
+
+    async def _until_writable(self) -> None:
+        # No transport: one that writes to a terminal would read from it, too.
+        loop = asyncio.get_running_loop()
+        self._writable = loop.create_future()
+        loop.add_writer(self._descriptor, self._go_on)
+        try:
+            await self._writable
+        finally:
+            if not self._is_closed:
+                loop.remove_writer(self._descriptor)
+
+    def _go_on(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
 
 async def reader_of(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:

@@ -28,6 +28,11 @@ STDIN_CLOSED: Final = bytes((Channel.CLOSE, Channel.STDIN))
 """The client has nothing more to say."""
 
 
+WINDOW_BYTES: Final = 256 * 1024
+"""What an API server sends a node of a program's input before it hears that some of it was read. A node says so in text
+messages, a number of bytes each: so a program that doesn't read keeps neither from hearing what else there is."""
+
+
 def message(channel: Channel, data: bytes) -> bytes:
     """A message of the channel."""
     return bytes((channel,)) + data

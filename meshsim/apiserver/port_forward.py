@@ -142,11 +142,14 @@ class _PortForward:
                 tasks.start(_feed(forward, writer), "port-forward: to the pod")
                 while data := await reader.read(_CHUNK_BYTES):
                     await self._link.send(self._spdy.data(forward.data, data))
+            writer.close()
         except OSError:
             # The pod has gone in the midst of it: the client sees its connection end.
             return
         finally:
-            writer.close()
+            # What the pod has not read by now, as nobody hears its answer, is not waited for.
+            if not writer.is_closing():
+                writer.transport.abort()
 
 
 async def _feed(forward: _Forward, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from meshsim.api.channels import STDIN_CLOSED, V4, V5, Channel, message
+from meshsim.api.channels import STDIN_CLOSED, V4, V5, WINDOW_BYTES, Channel, message
 from meshsim.api.decode import Object, write_json
 from meshsim.apiserver import refusals
 from meshsim.apiserver.links import Link, UpgradedLink, WebSocketLink, beat, is_spdy, is_websocket
@@ -73,12 +73,12 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
 
 async def pass_on(request: web.Request, wanted: Wanted, node: aiohttp.ClientWebSocketResponse) -> web.StreamResponse:
     """Carry messages between the client and its program until either has gone. Raises ApiError."""
-    client = await _accepted(request, wanted)
+    client, window = await _accepted(request, wanted), _Window()
     try:
         async with TaskOwner(_log_failure) as tasks:
             ends = (
-                tasks.start(_to_node(client, node), "exec: to the node"),
-                tasks.start(_to_client(client, node), "exec: to the client"),
+                tasks.start(_to_node(client, node, window), "exec: to the node"),
+                tasks.start(_to_client(client, node, window), "exec: to the client"),
                 tasks.start(beat(client.ping, node.ping), "exec: heartbeat"),
             )
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -89,21 +89,47 @@ async def pass_on(request: web.Request, wanted: Wanted, node: aiohttp.ClientWebS
     return client.answer
 
 
-async def _to_node(client: "_Client", node: aiohttp.ClientWebSocketResponse) -> None:
+class _Window:
+    """How much of the input is on its way and not read yet."""
+
+    def __init__(self) -> None:
+        self._unread = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def take(self, size: int) -> None:
+        """Wait until there is room for more."""
+        await self._has_room.wait()
+        self._add(size)
+
+    def free(self, size: int) -> None:
+        """So much has been read."""
+        self._add(-size)
+
+    def _add(self, size: int) -> None:
+        self._unread += size
+        (self._has_room.set if self._unread < WINDOW_BYTES else self._has_room.clear)()
+
+
+async def _to_node(client: "_Client", node: aiohttp.ClientWebSocketResponse, window: _Window) -> None:
     """Until the client has gone, or the node."""
     try:
         while said := await client.receive():
+            if said[0] == Channel.STDIN:
+                await window.take(len(said) - 1)
             await node.send_bytes(said)
     except (ConnectionError, SpdyError):
         return
 
 
-async def _to_client(client: "_Client", node: aiohttp.ClientWebSocketResponse) -> None:
+async def _to_client(client: "_Client", node: aiohttp.ClientWebSocketResponse, window: _Window) -> None:
     """Until all is told."""
     is_told = False
     try:
         async for each in node:
-            if each.type is WSMsgType.BINARY and each.data:
+            if each.type is WSMsgType.TEXT:
+                window.free(int(each.data))
+            elif each.type is WSMsgType.BINARY and each.data:
                 is_told = is_told or each.data[0] == Channel.ERROR
                 await client.send(Channel(each.data[0]), each.data[1:])
         if not is_told:

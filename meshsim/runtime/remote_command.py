@@ -4,6 +4,7 @@ What is said goes over a WebSocket in Kubernetes' channels. A client that goes t
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _CHUNK_BYTES: Final = 32 * 1024
 _QUIET_S: Final = 0.5
 """Whoever still holds the output of a command that has ended, and says nothing for so long, is not waited for."""
 _BEAT_S: Final = 5.0
+_END: Final = b""
 
 
 class RemoteCommands:
@@ -88,9 +90,11 @@ async def _converse(request: web.Request, conversation: Conversation, beat_s: fl
     try:
         socket = web.WebSocketResponse(protocols=[V5], max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         await socket.prepare(request)
+        said = asyncio.Queue[bytes]()
         async with TaskOwner(_log_failure) as tasks:
+            tasks.start(_feed(socket, conversation, said), "exec: input of program")
             ends = (
-                tasks.start(_hear(socket, conversation), "exec: client to program"),
+                tasks.start(_hear(socket, conversation, said), "exec: client to program"),
                 tasks.start(_Telling(socket, conversation).run(), "exec: program to client"),
                 tasks.start(_beat(socket, beat_s), "exec: heartbeat"),
             )
@@ -101,18 +105,27 @@ async def _converse(request: web.Request, conversation: Conversation, beat_s: fl
     return socket
 
 
-async def _hear(socket: web.WebSocketResponse, conversation: Conversation) -> None:
+async def _hear(socket: web.WebSocketResponse, conversation: Conversation, said: "asyncio.Queue[bytes]") -> None:
     """Until the client has gone."""
     async for each in socket:
         if each.type is not WSMsgType.BINARY or not each.data:
             continue
         channel, data = each.data[0], each.data[1:]
         if each.data == STDIN_CLOSED:
-            await conversation.end_input()
+            said.put_nowait(_END)
         elif channel == Channel.STDIN and data:
-            await conversation.write(data)
+            said.put_nowait(data)
         elif channel == Channel.RESIZE:
             _resize(conversation, data)
+
+
+async def _feed(socket: web.WebSocketResponse, conversation: Conversation, said: "asyncio.Queue[bytes]") -> None:
+    """Let the program read what was said, and say how far it is."""
+    with contextlib.suppress(ConnectionError):
+        while data := await said.get():
+            await conversation.write(data)
+            await socket.send_str(str(len(data)))
+        await conversation.end_input()
 
 
 def _resize(conversation: Conversation, data: bytes) -> None:
@@ -124,7 +137,7 @@ def _resize(conversation: Conversation, data: bytes) -> None:
 
 
 async def _beat(socket: web.WebSocketResponse, beat_s: float) -> None:
-    """Until nothing can be sent: a client that has gone is not heard of while what it sent before is still waiting."""
+    """Until nothing can be sent: of a machine that has gone nobody hears."""
     clock = LoopClock()
     try:
         while True:

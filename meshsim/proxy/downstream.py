@@ -17,15 +17,16 @@ from meshsim.proxy.heads import peer_section
 _WRITE_HIGH_BYTES: Final = 1024
 """What a client doesn't take is hardly kept: the loop reads up to 250 KiB of a response at once as it is."""
 _PIPELINED_BYTES: Final = 64 * 1024
-"""So much of further requests is read ahead; beyond it a client that leaves goes unnoticed until its turn."""
+"""So much of further requests is read ahead."""
 
 
 class Downstream(asyncio.Protocol):
     """The protocol of a client connection."""
 
     __slots__ = (
-        "_addresses", "_decoder", "_exchange", "_head", "_held", "_is_closing", "_is_paused", "_left", "_lingers",
-        "_tunnels", "engine", "ip", "is_http10", "keeps_alive", "listener", "peer", "sent_bytes", "transport",
+        "_addresses", "_decoder", "_exchange", "_fd", "_head", "_held", "_is_closing", "_is_paused", "_left",
+        "_lingers", "_tunnels", "engine", "ip", "is_http10", "keeps_alive", "listener", "peer", "sent_bytes",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, listener: int) -> None:
@@ -46,6 +47,7 @@ class Downstream(asyncio.Protocol):
         self._is_paused = False
         self._tunnels = False
         self._lingers = False
+        self._fd = -1
         self._addresses: dict[str, str] = {}
 
     # The loop's side.
@@ -73,6 +75,8 @@ class Downstream(asyncio.Protocol):
         engine.connections.discard(self)
         self._stop_waiting()
         engine.lingering.stop(self)
+        if self._is_paused:
+            engine.departures.forget(self, self._fd)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.cancel()
@@ -246,12 +250,21 @@ class Downstream(asyncio.Protocol):
         if not self._is_paused and not self._is_closing:
             self._is_paused = True
             self.transport.pause_reading()
+            if not self._tunnels:
+                if self._fd < 0:
+                    self._fd = self.transport.get_extra_info("socket").fileno()
+                self.engine.departures.watch(self, self._fd)
 
     def resume(self) -> None:
         """Take more again."""
         if self._is_paused and not self._is_closing and len(self._held) <= _PIPELINED_BYTES:
             self._is_paused = False
+            self.engine.departures.forget(self, self._fd)
             self.transport.resume_reading()
+
+    def left(self) -> None:
+        """The client went away with bytes on their way that nobody would read."""
+        self.abort()
 
     def abort(self) -> None:
         """Cut the connection: the client sees that the response is not whole."""

@@ -16,6 +16,7 @@ from meshsim.mesh.format import FormatContext
 from meshsim.mesh.registry import Workload
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Cluster, Host
+from meshsim.proxy.departures import Departures
 from meshsim.proxy.heads import DateLine, RequestIds
 from meshsim.proxy.memory import Trimmer, system_trim
 from meshsim.proxy.peers import Closable, Timed
@@ -73,6 +74,7 @@ class Engine:
         self.body_timeouts = None if body_s is None else TimeoutQueue(self.loop, body_s, _end_stalled)
         self.idle_timeouts = TimeoutQueue(self.loop, settings.idle_timeout_s, _expire)
         self.lingering = TimeoutQueue(self.loop, _LINGER_S, _expire)
+        self.departures = Departures(self.loop)
         self._response_timeouts: dict[float, TimeoutQueue[Timed]] = {}
         self._per_try_timeouts: dict[float, TimeoutQueue[Timed]] = {}
         self._tasks = tasks
@@ -119,6 +121,7 @@ class Engine:
         for queue in (*queues, *self._response_timeouts.values(), *self._per_try_timeouts.values()):
             if queue is not None:
                 queue.close()
+        self.departures.close()
 
     def connection_closed(self) -> None:
         """A client connection is gone; the last one ends a drain."""

@@ -118,6 +118,13 @@ class Client(Protocol):
         """An address of the connection, by its command operator's name."""
 
 
+class Leaving(Protocol):
+    """A client's connection, as whoever notices its end uses it."""
+
+    def left(self) -> None:
+        """The client will send nothing more."""
+
+
 class Closable(Protocol):
     """A client's connection, as whoever ends them uses it."""
 

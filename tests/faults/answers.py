@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from meshsim.kit.clock import LoopClock
 from tests.faults.figures import Figure, to, within
 from tests.faults.peers import Client, Upstream
-from tests.faults.subjects import Setup, Start
+from tests.faults.subjects import Setup, Start, Subject
 
 _ROUND = 100
 """Faults of each kind in a round."""
@@ -114,3 +114,21 @@ async def clients_that_leave(start: Start) -> AsyncIterator[Figure]:
             yield Figure(f"client leaves while {name}: ms until the upstream sees it", seen * 1000, 100)
             await within(1, answer.done)
             answer.exception()
+        yield Figure("client resets an upload that nobody reads: ms", await _upload_left(subject, upstream) * 1000, 100)
+
+
+async def _upload_left(subject: Subject, upstream: Upstream) -> float:
+    """Seconds until the proxy lets go of the upload's connection to the upstream."""
+    client = await Client.to(subject.target)
+    requests = upstream.requests
+    answer = client.send("/take-nothing", method="POST", body=bytes(64 * 1024 * 1024))
+    await _more_than(upstream, requests)
+    await LoopClock().sleep(0.5)
+    files = subject.open_files()
+    left = time.monotonic()
+    client.reset()
+    await within(5, lambda: subject.open_files() <= files - 2)
+    seen_s = time.monotonic() - left
+    await within(1, answer.done)
+    answer.exception()
+    return seen_s

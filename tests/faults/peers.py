@@ -81,10 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def reset(self) -> None:
         """End with a RST."""
-        opened = self._transport.get_extra_info("socket")
-        if opened is not None:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        _reset(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._upstream.received_bytes += len(data)
@@ -197,6 +194,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._may_write.set()
 
 
+def _reset(transport: Any) -> None:
+    opened = transport.get_extra_info("socket")
+    if opened is not None:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
 def _nothing() -> None:
     """There is nothing to answer."""
 
@@ -276,3 +280,7 @@ class Client(asyncio.Protocol):
     def close(self) -> None:
         """Leave at once."""
         self.transport.abort()
+
+    def reset(self) -> None:
+        """Leave at once with a RST."""
+        _reset(self.transport)

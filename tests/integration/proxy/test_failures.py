@@ -1,11 +1,15 @@
 """What goes wrong upstream, and what a client is told."""
 
 import asyncio
+import contextlib
+import socket
+import struct
 import time
 from collections import Counter
 
 import pytest
 
+from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.identity import Role
 from meshsim.mesh.registry import UNKNOWN
@@ -145,6 +149,52 @@ async def test_a_client_that_leaves_is_seen_by_the_upstream_at_once() -> None:
         client.writer.transport.abort()
         await eventually(lambda: not proxy.engine.clusters["outbound|80||app.test"].connections)
         assert [(key.status, key.flags) for key in _keys(proxy)] == [(0, "DC")]
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\ncontent-le", b"HTTP/1.1 200 OK\r\na: b\r\n"])
+async def test_a_head_that_is_cut_by_the_end_of_its_connection_is_a_502(head: bytes) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        writer.close()
+
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    async with server, proxying(app(server.sockets[0].getsockname()[1])) as proxy:
+        reply = await proxy.ask()
+        assert (reply.status, reply.body[-14:]) == (502, b"protocol error")
+        # Nothing of the connection is left for the next request.
+        assert (await proxy.ask()).status == 502
+        (cluster,) = proxy.engine.clusters.values()
+        assert (cluster.active, cluster.connections) == (0, 0)
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_a_client_that_leaves_is_seen_although_its_upstream_reads_nothing_of_its_upload(is_reset: bool) -> None:
+    taken: list[asyncio.StreamWriter] = []
+
+    async def take_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
+        writer.transport.pause_reading()  # type: ignore[attr-defined] # a server's transport reads, too
+
+    server = await asyncio.start_server(take_nothing, "127.0.0.1", 0)
+    async with server, proxying(app(server.sockets[0].getsockname()[1])) as proxy:
+        client = await proxy.client()
+        client.writer.write(b"POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 100000000\r\n\r\n")
+        while not proxy.engine.departures.watched:
+            client.writer.write(bytes(16 * 1024))
+            # What is sent is read before more is, so that nothing is on its way when the client leaves.
+            await LoopClock().sleep(0.001)
+        if is_reset:
+            opened = client.writer.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.writer.transport.abort()
+        await eventually(lambda: not proxy.engine.connections)
+        (cluster,) = proxy.engine.clusters.values()
+        await eventually(lambda: (cluster.active, cluster.connections) == (0, 0))
+        for writer in taken:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def test_a_timeout_is_a_504_and_counts_every_attempt() -> None:

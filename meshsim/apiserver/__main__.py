@@ -5,8 +5,8 @@ import asyncio
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from meshsim.apiserver.credentials import Credentials, credentials
 from meshsim.apiserver.flags import add_security_flags, check_security_flags, wishes_of
 from meshsim.apiserver.server import api_server
 from meshsim.dashboard.server import DashboardServer
@@ -14,6 +14,9 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.hosts import is_loopback, reached_at
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
+
+if TYPE_CHECKING:
+    from meshsim.apiserver.credentials import Credentials
 
 
 def main() -> int:
@@ -44,6 +47,9 @@ def main() -> int:
         if flags.insecure_http:
             await _serve(plane, flags, None)
         else:
+            # Fourteen megabytes of cryptography, which only this needs.
+            from meshsim.apiserver.credentials import credentials  # noqa: PLC0415
+
             with wishes_of(flags) as wishes:
                 own = await asyncio.to_thread(credentials, wishes, LoopClock().now())
                 await _serve(plane, flags, _Secured(own, flags.write_kubeconfig or wishes.directory / "kubeconfig"))
@@ -55,7 +61,7 @@ def main() -> int:
 class _Secured:
     """What the server signs with, and where clients read how to sign in."""
 
-    credentials: Credentials
+    credentials: "Credentials"
     kubeconfig: Path
 
 

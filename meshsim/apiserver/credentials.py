@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.apiserver import certificates
+from meshsim.apiserver.wishes import Wishes
 from meshsim.client.connection import Connection
 from meshsim.client.kubeconfig import kubeconfig_of
 from meshsim.kit.errors import StartError
@@ -25,19 +26,6 @@ _TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[-A-Za-z0-9._~+/]{16,}=*")
 """RFC 6750's b64token, and too long to guess."""
 _READABLE_BY_ALL: Final = 0o004
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What a person says of the server's credentials; what is not given is made."""
-
-    directory: Path
-    """Where what is made is kept."""
-    names: tuple[str, ...]
-    """The host names and addresses that clients may reach the server by."""
-    token_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from meshsim.apiserver.credentials import Wishes
+from meshsim.apiserver.wishes import Wishes
 from meshsim.kit.errors import UsageError
 from meshsim.kit.hosts import is_any, is_loopback
 from meshsim.kit.state import state_dir

@@ -22,6 +22,8 @@ _ATTEMPT_COUNT: Final = b"x-envoy-attempt-count"
 _FRAMING: Final = b"transfer-encoding: chunked\r\n"
 _BEFORE_CORS: Final = frozenset(("fault_filter_abort", "upgrade_failed"))
 """How answers are told that are given before a route's CORS policy is looked at."""
+_SAYS_NO_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH", b"OPTIONS"))
+"""The methods whose requests say a length of 0 when they have no body, as Envoy's codec writes them (RFC 9110 8.6)."""
 _CLOSE: Final = b"connection: close\r\n"
 _END: Final = {is_gateway: line + b"\r\n" for is_gateway, line in SERVED_BY.items()}
 
@@ -34,6 +36,7 @@ def plain_request_head(exchange: ExchangeState, tail: bytes) -> bytes:
     request_id = exchange.request_id or section.request_id or exchange.engine.request_ids.next()
     exchange.request_id = request_id
     request = exchange.request
+    is_silent = request.method in _SAYS_NO_BODY and not exchange.fields.measured
     return b"".join(
         (
             request.method,
@@ -43,6 +46,7 @@ def plain_request_head(exchange: ExchangeState, tail: bytes) -> bytes:
             section.head,
             exchange.downstream.peer if exchange.is_gateway else b"",
             request_id,
+            b"\r\ncontent-length: 0" if is_silent else b"",
             tail,
         )
     )
@@ -72,6 +76,8 @@ def request_lines(exchange: ExchangeState, destination: RouteDestination) -> tup
         lines.append((b"x-envoy-original-host", request.authority))
     if fields.upgrade:
         lines += [(b"connection", b"Upgrade"), (b"upgrade", fields.upgrade)]
+    if request.method in _SAYS_NO_BODY and not fields.measured:
+        lines.append((b"content-length", b"0"))
     return target, lines
 
 
@@ -185,8 +191,12 @@ def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Seque
     elif exchange.route is not None:
         stages = exchange.route.response_stages
     lines = _marked(exchange, _operated(exchange, stages, list(lines)))
-    measured = body or status in (204, 304) or status < 200
     downstream = exchange.downstream
+    if body or status in (204, 304) or status < 200:
+        framing = b""
+    else:
+        # To HEAD Envoy says that nothing would come in chunks.
+        framing = _FRAMING if exchange.is_head_request and not downstream.is_http10 else b"content-length: 0\r\n"
     head = b"".join(
         (
             status_line(status),
@@ -194,7 +204,7 @@ def local_answer(exchange: ExchangeState, status: int, body: bytes, lines: Seque
             exchange.engine.date.get(),
             SERVED_BY[exchange.is_gateway],
             b"" if downstream.keeps_alive else _CLOSE,
-            b"" if measured else b"content-length: 0\r\n",
+            framing,
             b"\r\n",
         )
     )

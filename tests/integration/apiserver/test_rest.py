@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import io
 import json
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from yarl import URL
 
 from meshsim.api.kinds import CONFIG_MAP, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE
 from meshsim.api.meta import Key
@@ -156,7 +158,7 @@ async def test_a_field_that_stands_twice_is_an_error_to_who_wants_to_know(http: 
     body = b'{"metadata":{"name":"a"},"data":{"k":"1","k":"2"}}'
     headers = {"Content-Type": "application/json"}
     async with http.post(f"{CONFIG_MAPS}?fieldValidation=Strict", data=body, headers=headers) as reply:
-        assert 'strict decoding error: duplicate field "k"' in (await reply.json())["message"]
+        assert 'strict decoding error: duplicate field "data.k"' in (await reply.json())["message"]
     async with http.post(CONFIG_MAPS, data=body, headers=headers) as reply:
         assert reply.status == 201
 
@@ -283,3 +285,25 @@ async def test_the_version_is_one_that_kubectl_understands(http: aiohttp.ClientS
         version = await reply.json()
     assert (version["major"], version["minor"]) == ("1", "32")
     assert version["gitVersion"].startswith("v1.32.0+meshsim")
+
+
+async def test_what_is_packed_is_refused_unopened(http: aiohttp.ClientSession) -> None:
+    bomb = gzip.compress(b" " * (64 * 1024 * 1024))
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with http.post(CONFIG_MAPS, data=bomb, headers=headers) as reply:
+        assert await status_of(reply) == (415, "UnsupportedMediaType")
+
+
+async def test_a_path_with_a_line_feed_is_not_found_like_any_other(http: aiohttp.ClientSession, url: str) -> None:
+    async with http.get(URL(f"{url}/api/v1/namespaces/a%0Ab", encoded=True)) as reply:
+        assert await status_of(reply) == (404, "NotFound")
+
+
+async def test_a_body_that_breaks_its_own_framing_is_refused(url: str) -> None:
+    head = f"POST {CONFIG_MAPS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    writer.write(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+    await writer.drain()
+    writer.write(b"not a size\r\n")
+    assert b" 400 " in await reader.readline()
+    writer.close()

@@ -3,7 +3,8 @@
     python tools/protobuf_fields.py API-MODULE APIMACHINERY-MODULE    writes meshsim/apiserver/protobuf_fields.json
 
 The arguments are directories of the Go modules k8s.io/api and k8s.io/apimachinery. A field is its number, JSON
-name, type and flags: `r` repeated, `m` a map, `p` a pointer (a zero value counts as given), `i` inlined.
+name, type and flags: `r` repeated, `m` a map, `p` a pointer (a zero value counts as given), `i` inlined. A list
+that is no single value has a fourth element: the keys of its items, or `=` when it is a set of plain values.
 """
 
 import json
@@ -20,6 +21,7 @@ PACKAGES: Final = {
     "k8s.io/api/discovery/v1": "discovery",
     "k8s.io/api/coordination/v1": "coordination",
     "k8s.io/api/autoscaling/v1": "autoscaling",
+    "k8s.io/api/autoscaling/v2": "autoscalingv2",
     "k8s.io/api/policy/v1": "policy",
     "k8s.io/api/networking/v1": "networking",
     "k8s.io/api/authorization/v1": "authorization",
@@ -29,12 +31,14 @@ PACKAGES: Final = {
 ROOTS: Final = (
     "core.Namespace", "core.Node", "core.Pod", "core.Service", "core.Endpoints", "core.Event", "core.ConfigMap",
     "core.Secret", "core.ServiceAccount", "apps.Deployment", "apps.ReplicaSet", "batch.Job", "discovery.EndpointSlice",
-    "coordination.Lease", "autoscaling.Scale", "policy.Eviction", "authorization.SelfSubjectAccessReview",
+    "coordination.Lease", "autoscaling.Scale",
+    "autoscaling.HorizontalPodAutoscaler", "autoscalingv2.HorizontalPodAutoscaler", "policy.PodDisruptionBudget",
+    "policy.Eviction", "authorization.SelfSubjectAccessReview",
     "authorization.SelfSubjectRulesReview", "authorization.SubjectAccessReview",
     "authentication.SelfSubjectReview", "networking.Ingress", "meta.DeleteOptions",
 )  # fmt: skip
-SCALARS: Final = {"string": "string", "bool": "bool", "int32": "int", "int64": "int", "int": "int", "uint8": "int",
-                  "float64": "double", "[]byte": "bytes"}  # fmt: skip
+SCALARS: Final = {"string": "string", "bool": "bool", "int32": "int32", "int64": "int64", "int": "int64",
+                  "uint8": "int32", "float64": "double", "[]byte": "bytes"}  # fmt: skip
 SPECIAL: Final = {
     "meta.Time": "time",
     "meta.MicroTime": "micro_time",
@@ -49,6 +53,7 @@ NAMED: Final = re.compile(r"^type (\w+) (\[?\]?[\w.\[\]*]+)$", re.MULTILINE)
 FIELD: Final = re.compile(
     r'^\t(?:(\w+)\s+)?(\S+)\s+`json:"([^"]*)"[^`\n]*?protobuf:"(?:bytes|varint|fixed64),(\d+),', re.MULTILINE
 )
+LIST_KEY: Final = re.compile(r"\+listMapKey=(\w+)")
 IMPORT: Final = re.compile(r'^\s+(?:(\w+) )?"(k8s\.io/[^"]+)"', re.MULTILINE)
 
 Fields = dict[str, list[str]]
@@ -79,14 +84,18 @@ class Types:
         body, aliases = self.structs[message]
         fields: Fields = {}
         needed: set[str] = set()
-        for go_name, go_type, tag, number in FIELD.findall(body):
+        end = 0
+        for found in FIELD.finditer(body):
+            go_name, go_type, tag, number = found.groups()
+            comment, end = body[end : found.start()], found.end()
             name, *options = tag.split(",")
             kind, flags = self._resolve(go_type, aliases)
             if not kind:
                 print(f"left out: {message}.{go_name or go_type}", file=sys.stderr)
                 continue
             flags += "i" if "inline" in options else ""
-            fields[number] = [name, kind, flags]
+            keys = ",".join(LIST_KEY.findall(comment)) or ("=" if "+listType=set" in comment else "")
+            fields[number] = [name, kind, flags, *([keys] if keys else [])]
             if "." in kind:
                 needed.add(kind)
         return fields, needed

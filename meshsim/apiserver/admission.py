@@ -1,4 +1,4 @@
-"""What stands between a body that is well formed and the store: unknown fields, CRD schemas, Istio's webhook. Pure."""
+"""What stands between a body that is well formed and the store: types, fields, schemas, Istio's webhook. Pure."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,17 +7,21 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.validate.admission import admit, cause_of
 from meshsim.api.validate.findings import Finding, under
-from meshsim.api.validate.schema import check_structure, unknown_fields
-from meshsim.api.validate.schemas import schema_of
+from meshsim.api.validate.schema import check_structure
 from meshsim.apiserver import refusals
+from meshsim.apiserver.custom import CustomKind
+from meshsim.apiserver.go_types import MisfitError, check_types
+from meshsim.apiserver.pruning import prune
 from meshsim.apiserver.refusals import Cause
+from meshsim.apiserver.schemas import custom_schema, full_schema, is_custom
+from meshsim.client.api import ApiError
 
 Warn = Callable[[str], None]
 """Told a sentence that the writer should see although the write succeeds."""
 
 
 class FieldValidation(StrEnum):
-    """What becomes of fields that a kind doesn't have; they are stored in any case, unless the write is refused."""
+    """What becomes of a write with fields that the kind doesn't have; they are not stored in any case."""
 
     IGNORE = "Ignore"
     WARN = "Warn"
@@ -25,23 +29,33 @@ class FieldValidation(StrEnum):
 
 
 def check_fields(kind: Kind, obj: Object, validation: FieldValidation, warn: Warn) -> None:
-    """Judge the fields that the kind's schema doesn't name. Raises InvalidError (400) when they are an error."""
-    schema = schema_of(kind.group, kind.kind)
-    if schema is None or validation == FieldValidation.IGNORE:
-        return
-    unknown = [finding.message for finding in unknown_fields(schema, obj)]
+    """Judge the types of a body's fields, and leave out those that the kind doesn't have.
+
+    Raises InvalidError (400) for a value that its field cannot hold and, strictly, for an unknown field.
+    """
+    if not is_custom(kind):
+        try:
+            check_types(kind.api_version, kind.kind, obj)
+        except MisfitError as error:
+            raise _unreadable(kind, str(error)) from None
+    schema = full_schema(kind)
+    unknown = prune(schema, obj) if schema else []
     if unknown and validation == FieldValidation.STRICT:
-        raise refusals.bad_request(
-            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
-            f"strict decoding error: {', '.join(unknown)}"
-        )
-    for message in unknown:
-        warn(message)
+        raise _unreadable(kind, f"strict decoding error: {', '.join(unknown)}")
+    if validation == FieldValidation.WARN:
+        for message in unknown:
+            warn(message)
+
+
+def _unreadable(kind: Kind, problem: str) -> ApiError:
+    return refusals.bad_request(
+        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
+    )
 
 
 def check_status(kind: Kind, obj: Object) -> None:
     """Judge the status alone, where nothing else is written; no webhook is asked. Raises InvalidError."""
-    schema = schema_of(kind.group, kind.kind) or {}
+    schema = custom_schema(kind) or {}
     part, status = (schema.get("properties") or {}).get("status"), obj.get("status")
     if part is None or status is None:
         return
@@ -50,6 +64,9 @@ def check_status(kind: Kind, obj: Object) -> None:
 
 def check_admission(kind: Kind, obj: Object, warn: Warn) -> None:
     """Judge a defaulted object as the API server's schemas and Istio's webhook do. Raises ApiError."""
+    if isinstance(kind, CustomKind):
+        _refuse(kind, obj, tuple(check_structure(custom_schema(kind) or {}, obj)))
+        return
     admission = admit(kind, obj)
     _refuse(kind, obj, admission.misfits)
     if admission.denial:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
-from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver import refusals
 from meshsim.apiserver.fieldsets import (
     FieldSet,
@@ -28,6 +27,7 @@ from meshsim.apiserver.fieldsets import (
     without,
 )
 from meshsim.apiserver.refusals import Cause
+from meshsim.apiserver.schemas import full_schema
 from meshsim.kit.timestamps import to_rfc3339
 
 _NOT_APPLIED: Final = ("apiVersion", "kind")
@@ -49,7 +49,7 @@ def applied(kind: Kind, live: Object | None, wanted: Object, applying: Applying)
 
     Raises ConflictError when a field is another manager's, unless forced.
     """
-    schema = schema_of(kind.group, kind.kind) or {}
+    schema = full_schema(kind)
     metadata = {name: part for name, part in wanted["metadata"].items() if name not in _IDENTITY}
     wishes = {name: part for name, part in wanted.items() if name not in _NOT_APPLIED} | {"metadata": metadata}
     mine = fields_of(wishes, schema)

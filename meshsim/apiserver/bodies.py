@@ -1,11 +1,13 @@
 """Reading what clients send: JSON, YAML or Kubernetes' protobuf, within bounds."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
-from meshsim.api.decode import read_documents, read_json
+from meshsim.api.decode import Object, read_documents, read_json
+from meshsim.api.validate.findings import join
 from meshsim.apiserver import refusals
 from meshsim.apiserver.protobuf import MEDIA_TYPE as PROTOBUF
 from meshsim.apiserver.protobuf import read_protobuf
@@ -77,17 +79,30 @@ def _read(data: bytes, content_type: str) -> Any:
 
 
 def _fields_twice(data: bytes) -> list[str]:
-    twice: dict[str, None] = {}
+    """The paths of the fields that an object has more than once."""
+    repeated: dict[int, tuple[Object, list[str]]] = {}
 
-    def check(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                twice[name] = None
-            seen.add(name)
+    def check(pairs: list[tuple[str, Any]]) -> Object:
+        obj: Object = {}
+        for name, value in pairs:
+            if name in obj:
+                repeated.setdefault(id(obj), (obj, []))[1].append(name)
+            obj[name] = value
+        return obj
 
-    json.loads(data, object_pairs_hook=check)
-    return list(twice)
+    tree = json.loads(data, object_pairs_hook=check)
+    return list(dict.fromkeys(_paths_of(repeated, tree, ""))) if repeated else []
+
+
+def _paths_of(repeated: Mapping[int, tuple[Object, list[str]]], value: object, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name in repeated.get(id(value), (value, []))[1]:
+            yield join(path, name)
+        for name, part in value.items():
+            yield from _paths_of(repeated, part, join(path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _paths_of(repeated, item, f"{path}[{index}]")
 
 
 def _is_deeper(value: object, depth: int) -> bool:

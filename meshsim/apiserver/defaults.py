@@ -15,7 +15,7 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.loose import mapping, mappings
 from meshsim.api.pod_defaults import containers_of, fill_pod_spec
-from meshsim.api.validate.schemas import schema_of
+from meshsim.apiserver.schemas import custom_schema
 
 _CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
 _CLUSTER_IP_COUNT: Final = 65_534
@@ -23,12 +23,13 @@ _CLUSTER_IP_COUNT: Final = 65_534
 
 def apply_defaults(kind: Kind, obj: Object, old: Object | None = None) -> None:
     """Fill in what the object of that kind leaves out; `old` is the one it replaces."""
+    schema = custom_schema(kind)
+    if schema is not None:
+        _fill_from_schema(schema, obj)
+        return
     fill = _FILLERS.get(kind.kind)
     if fill is not None:
         fill(obj, old)
-    schema = schema_of(kind.group, kind.kind)
-    if schema is not None:
-        _fill_from_schema(schema, obj)
 
 
 def _pod(obj: Object, old: Object | None) -> None:

@@ -11,22 +11,10 @@ from meshsim.api.decode import Object, read_json, write_json
 
 FieldSet = dict[str, Any]
 Schema = Object
-"""A structural schema, empty for Kubernetes' own kinds."""
+"""A structural schema, empty where nothing is known."""
 
-_KEYS: Final = {
-    "containers": ("name",),
-    "initContainers": ("name",),
-    "ephemeralContainers": ("name",),
-    "env": ("name",),
-    "volumes": ("name",),
-    "volumeMounts": ("mountPath",),
-    "imagePullSecrets": ("name",),
-    "conditions": ("type",),
-    "ownerReferences": ("uid",),
-    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-}
-"""List fields of Kubernetes' own kinds that are maps, with their keys (`x-kubernetes-list-map-keys`)."""
-_PORT_KEYS: Final = (("containerPort", "protocol"), ("port", "protocol"))
+_KEYS: Final = {"ownerReferences": ("uid",)}
+"""The lists of metadata that are maps: schemas of custom resources say nothing of metadata."""
 _SETS: Final = frozenset({"finalizers"})
 _KEY_DEFAULTS: Final = {"protocol": "TCP"}
 
@@ -37,8 +25,6 @@ def list_keys(field: str, items: list[Any], schema: Schema) -> tuple[str, ...]:
         return ()
     if schema:
         return tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    if field == "ports":
-        return next((keys for keys in _PORT_KEYS if items and all(keys[0] in item for item in items)), ())
     return _KEYS.get(field, ())
 
 

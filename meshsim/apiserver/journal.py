@@ -46,7 +46,8 @@ class Journal:
         self._waiting: list[tuple[Kind, Event]] = []
         self._logged = self._written = 0
         self._store: Store | None = None
-        self._tasks = TaskOwner(on_failure=lambda _, error: _log.error("the journal cannot be written: %s", error))
+        self._tasks = TaskOwner(on_failure=self._failed)
+        self._is_failing = False
         self._flush: asyncio.Task[None] | None = None
         path = directory / "objects.db"
         self._path = path
@@ -126,10 +127,19 @@ class Journal:
             raise
         self._written += len(group)
         self._flush = None
+        if self._is_failing:
+            self._is_failing = False
+            _log.warning("the journal can be written again")
         if self._store is not None:
             self._store.publish(group[-1][1].version)
         if self._waiting:
             self._start_flush()
+
+    def _failed(self, _task: str, error: Exception) -> None:
+        # A full disk fails every write; each writer is told, the log once.
+        if not self._is_failing:
+            _log.error("the journal cannot be written; writes are refused until it can: %s", error)
+        self._is_failing = True
 
     def _end(self) -> None:
         self._thread.shutdown()

@@ -1,7 +1,6 @@
-"""OpenAPI v3, as much as clients look at: which kinds can be patched and how, and what fields custom resources have.
+"""OpenAPI v3, as much as clients look at: which kinds can be patched and how, and what fields they have.
 
-kubectl reads these documents before it validates, edits or explains. Kubernetes' own kinds come without a schema:
-kubectl then falls back on the one it has compiled in. Pure.
+kubectl reads these documents before it validates, edits or explains. Pure.
 """
 
 import hashlib
@@ -10,8 +9,9 @@ from typing import Final
 
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
-from meshsim.api.validate.schemas import schema_of
+from meshsim.apiserver.openapi_schemas import component_schemas
 from meshsim.apiserver.patch import patch_types
+from meshsim.apiserver.schemas import is_custom
 
 _STRICTNESS: Final = {
     "name": "fieldValidation",
@@ -56,7 +56,7 @@ def _document(path: str, kinds: list[tuple[Kind, str]]) -> Object:
         "openapi": "3.0.0",
         "info": {"title": "meshsim", "version": "v1.32.0"},
         "paths": dict(_operations(path, kinds)),
-        "components": {"schemas": dict(_schemas(kinds))},
+        "components": {"schemas": component_schemas(kinds)},
     }
 
 
@@ -70,20 +70,11 @@ def _operations(path: str, kinds: list[tuple[Kind, str]]) -> Iterator[tuple[str,
             "x-kubernetes-group-version-kind": _group_version_kind(kind, version),
             "parameters": [_STRICTNESS],
         }
-        schema = schema_of(kind.group, kind.kind)
-        if schema is not None:
+        if is_custom(kind):
             # Without a request body kubectl takes the kind for one of Kubernetes' own.
             operation["requestBody"] = {"content": {media_type: {} for media_type in patch_types(kind)}}
         parameters = [name, namespace] if kind.namespaced else [name]
         yield f"/{path}/{scope}{kind.plural}/{{name}}", {"patch": operation, "parameters": parameters}
-
-
-def _schemas(kinds: list[tuple[Kind, str]]) -> Iterator[tuple[str, Object]]:
-    for kind, version in kinds:
-        schema = schema_of(kind.group, kind.kind)
-        if schema is not None:
-            name = ".".join([*reversed(kind.group.split(".")), version, kind.kind])
-            yield name, {**schema, "x-kubernetes-group-version-kind": [_group_version_kind(kind, version)]}
 
 
 def _group_version_kind(kind: Kind, version: str) -> Object:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.apiserver import refusals
+from meshsim.apiserver.schemas import is_custom
 from meshsim.client.api import PatchType
 
 _MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
@@ -16,7 +17,7 @@ _MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
 
 def is_built_in(kind: Kind) -> bool:
     """Whether the kind is Kubernetes' own, not a custom resource: strategic patches are for those."""
-    return "." not in kind.group or kind.group.endswith(".k8s.io")
+    return not is_custom(kind)
 
 
 def patch_types(kind: Kind) -> tuple[PatchType, ...]:

@@ -7,21 +7,17 @@ JSON would leave out are left out: zero values, unless the Go field is a pointer
 import binascii
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from meshsim.api.decode import FieldError, Object, read_json
+from meshsim.apiserver.messages import Message, message_name, messages
 from meshsim.kit.timestamps import to_rfc3339, to_rfc3339_micro
 
 MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
 _MAGIC: Final = b"k8s\x00"
-_GROUPS: Final = {"": "core"}
-_META_KINDS: Final = frozenset({"DeleteOptions"})
 
 Field = tuple[int, int | bytes]
 """A field's number and its value: a number, or the bytes of everything else."""
-Message = dict[str, list[str]]
 
 
 def read_protobuf(data: bytes) -> Object:
@@ -32,29 +28,12 @@ def read_protobuf(data: bytes) -> Object:
         envelope = dict(_fields(data[len(_MAGIC) :]))
         type_meta = dict(_fields(_bytes(envelope.get(1, b""))))
         api_version, kind = _text(type_meta.get(1, b"")), _text(type_meta.get(2, b""))
-        message = _message_of(api_version, kind)
+        message = messages().get(message_name(api_version, kind))
         if message is None:
             raise FieldError("", f"{kind} in version {api_version} cannot be read from protobuf")
         return {"apiVersion": api_version, "kind": kind, **_read_message(message, _bytes(envelope.get(2, b"")))}
     except (IndexError, ValueError, TypeError, struct.error, OverflowError) as error:
         raise FieldError("", f"the protobuf is malformed: {error}") from None
-
-
-def _message_of(api_version: str, kind: str) -> Message | None:
-    group = api_version.rpartition("/")[0]
-    package = "meta" if kind in _META_KINDS else _GROUPS.get(group, group.removesuffix(".k8s.io"))
-    return _table().get(f"{package}.{kind}")
-
-
-def load_protobuf() -> None:
-    """Read the table from the disk, so that no request has to."""
-    _table()
-
-
-@cache
-def _table() -> dict[str, Message]:
-    table: dict[str, Message] = read_json(files("meshsim.apiserver").joinpath("protobuf_fields.json").read_bytes())
-    return table
 
 
 def _fields(data: bytes) -> Iterator[Field]:
@@ -105,7 +84,7 @@ def _read_message(message: Message, data: bytes) -> Object:
         described = message.get(str(number))
         if described is None:
             continue
-        name, kind, flags = described
+        name, kind, flags = described[:3]
         if "m" in flags:
             entry = dict(_fields(_bytes(raw)))
             obj.setdefault(name, {})[_text(entry.get(1, b""))] = _value(kind, entry.get(2, _zero(kind)))
@@ -121,12 +100,12 @@ def _read_message(message: Message, data: bytes) -> Object:
 
 
 def _zero(kind: str) -> int | bytes:
-    return 0 if kind in ("int", "bool") else b""
+    return 0 if kind in ("int32", "int64", "bool") else b""
 
 
 def _value(kind: str, raw: int | bytes) -> Any:
     if "." in kind:
-        return _read_message(_table()[kind], _bytes(raw))
+        return _read_message(messages()[kind], _bytes(raw))
     read = _SCALARS.get(kind)
     return read(raw) if read is not None else _special(kind, dict(_fields(_bytes(raw))))
 
@@ -176,7 +155,8 @@ def _double(raw: int | bytes) -> float:
 
 _SCALARS: Final[Mapping[str, Callable[[int | bytes], Any]]] = {
     "string": _text,
-    "int": _signed,
+    "int32": _signed,
+    "int64": _signed,
     "bool": bool,
     "double": _double,
     "bytes": _base64,

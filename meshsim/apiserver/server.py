@@ -9,14 +9,13 @@ from typing import Final
 
 from aiohttp import web
 
-from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.expiry import expire_events
 from meshsim.apiserver.journal import Journal
 from meshsim.apiserver.local import LocalApi
-from meshsim.apiserver.protobuf import load_protobuf
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.rest import Rest
+from meshsim.apiserver.schemas import load_schemas
 from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.store import Store
 from meshsim.kit.address import Address, cannot_listen
@@ -100,7 +99,7 @@ async def api_server(
     Raises StartError when the directory cannot be used.
     """
     # Reading the disk may take its time.
-    await asyncio.to_thread(_load_tables)
+    await asyncio.to_thread(load_schemas, SERVED)
     journal = await asyncio.to_thread(Journal, data_dir) if data_dir is not None else None
     try:
         store = await asyncio.to_thread(_stored, journal, clock) if journal is not None else _empty_store(clock)
@@ -117,12 +116,6 @@ async def api_server(
     finally:
         if journal is not None:
             await journal.close()
-
-
-def _load_tables() -> None:
-    load_protobuf()
-    for kind in SERVED:
-        schema_of(kind.group, kind.kind)
 
 
 def _empty_store(clock: Clock) -> Store:

@@ -9,24 +9,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from meshsim.api.decode import FieldError, Object, decode, write_json
-from meshsim.api.kinds import Kind
+from meshsim.api.decode import FieldError, Object, decode
+from meshsim.api.kinds import DEPLOYMENT, JOB, NAMESPACE, REPLICA_SET, SECRET, SERVICE, Kind
 from meshsim.api.meta import LabelSelector, ObjectMeta
+from meshsim.api.validate.admission import cause_of
+from meshsim.api.validate.fields import (
+    check_annotations,
+    check_labels,
+    check_not_negative,
+    check_selector,
+    dns_label_errors,
+    dns_subdomain_errors,
+    invalid,
+    required,
+)
+from meshsim.api.validate.findings import Finding, Findings
+from meshsim.api.validate.pod_template import check_pod_template
 from meshsim.apiserver import refusals
 from meshsim.apiserver.defaults import apply_defaults
 from meshsim.apiserver.refusals import Cause
 from meshsim.kit.timestamps import to_rfc3339
 
-_SUBDOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DNS_LABEL_ALPHA: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-_QUALIFIED_NAME: Final = re.compile(
-    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-)
-_LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_DNS_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _KEPT: Final = ("name", "namespace", "uid", "creationTimestamp", "generateName", "generation", "deletionTimestamp",
                 "deletionGracePeriodSeconds", "managedFields")  # fmt: skip
-_SELECTOR_IMMUTABLE: Final = ("ReplicaSet", "Deployment", "Job")
+_SELECTOR_IMMUTABLE: Final = (REPLICA_SET, DEPLOYMENT, JOB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +138,13 @@ def is_same(new: Object, old: Object) -> bool:
 def check(kind: Kind, obj: Object) -> None:
     """Raises InvalidError when names, labels or selectors are not well formed."""
     metadata = obj["metadata"]
-    causes = [
-        *_name_faults(kind, metadata),
-        *_label_faults(metadata),
-        *_owner_faults(metadata),
-        *_selector_faults(kind, obj),
+    faults = [
+        *_name_faults(kind, metadata["name"]),
+        *check_labels("metadata.labels", metadata.get("labels") or {}),
+        *check_annotations("metadata.annotations", metadata.get("annotations") or {}),
+        *_workload_faults(kind, obj),
     ]
+    causes = [*(Cause(fault.path, fault.message, cause_of(fault)) for fault in faults), *_owner_faults(metadata)]
     if causes:
         raise refusals.invalid(kind, metadata["name"], causes)
 
@@ -193,7 +201,7 @@ def _keep(obj: Object, old: Object, field: str) -> None:
 
 def _translate(kind: Kind, obj: Object) -> None:
     """Write-only fields: a Secret's `stringData` becomes `data`."""
-    if kind.kind == "Secret" and isinstance(obj.get("stringData"), dict):
+    if kind == SECRET and isinstance(obj.get("stringData"), dict):
         plain = obj.pop("stringData")
         obj["data"] = {**(obj.get("data") or {}), **{name: _base64(text) for name, text in plain.items()}}
 
@@ -211,7 +219,7 @@ def _check_unchangeable(kind: Kind, obj: Object, old: Object) -> None:
             causes.append(
                 Cause("metadata.finalizers", f"{text}, found new finalizers {sorted(added)}", "FieldValueForbidden")
             )
-    if kind.kind in _SELECTOR_IMMUTABLE and _selector_of(obj) != _selector_of(old):
+    if kind in _SELECTOR_IMMUTABLE and _selector_of(obj) != _selector_of(old):
         causes.append(Cause("spec.selector", "Invalid value: field is immutable"))
     if causes:
         raise refusals.invalid(kind, old["metadata"]["name"], causes)
@@ -221,26 +229,25 @@ def _selector_of(obj: Object) -> object:
     return (obj.get("spec") or {}).get("selector")
 
 
-def _name_faults(kind: Kind, metadata: Object) -> Iterator[Cause]:
-    name = metadata["name"]
-    if kind.kind == "Service":
-        pattern, rule = _DNS_LABEL_ALPHA, "a DNS-1035 label: lower case letters, digits and '-', first a letter"
-    elif kind.kind == "Namespace":
-        pattern, rule = _DNS_LABEL, "an RFC 1123 label: lower case letters, digits and '-'"
+def _name_faults(kind: Kind, name: str) -> Findings:
+    if kind == SERVICE:
+        errors = _dns_1035_errors(name)
+    elif kind == NAMESPACE:
+        errors = dns_label_errors(name)
     else:
-        pattern, rule = _SUBDOMAIN, "an RFC 1123 subdomain: lower case letters, digits, '-' and '.'"
-    if not pattern.fullmatch(name):
-        yield Cause("metadata.name", f'Invalid value: "{name}": must be {rule}')
+        errors = dns_subdomain_errors(name)
+    return (invalid("metadata.name", name, error) for error in errors)
 
 
-def _label_faults(metadata: Object) -> Iterator[Cause]:
-    for field in ("labels", "annotations"):
-        for key, value in (metadata.get(field) or {}).items():
-            if not _QUALIFIED_NAME.fullmatch(key):
-                yield Cause(f"metadata.{field}", f'Invalid value: "{key}": must be a qualified name (prefix/name)')
-            if field == "labels" and not _LABEL_VALUE.fullmatch(value or ""):
-                text = "must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
-                yield Cause("metadata.labels", f'Invalid value: "{value}": {text}')
+def _dns_1035_errors(name: str) -> list[str]:
+    errors = ["must be no more than 63 characters"] if len(name) > 63 else []
+    if not _DNS_1035.fullmatch(name):
+        errors.append(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+            "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
+            f"validation is '{_DNS_1035.pattern}')"
+        )
+    return errors
 
 
 def _owner_faults(metadata: Object) -> Iterator[Cause]:
@@ -250,24 +257,20 @@ def _owner_faults(metadata: Object) -> Iterator[Cause]:
                 yield Cause(f"metadata.ownerReferences[{index}].{field}", "Required value", "FieldValueRequired")
 
 
-def _selector_faults(kind: Kind, obj: Object) -> Iterator[Cause]:
-    """apps/v1: a selector is required and must match the labels of its own template."""
+def _workload_faults(kind: Kind, obj: Object) -> Findings:
+    """apps/v1: not fewer than no replicas, and a selector, which must match the labels of its own template."""
     if kind.group != "apps":
         return
     spec = obj.get("spec") or {}
+    yield from check_not_negative("spec.replicas", spec.get("replicas") or 0)
     selector = spec.get("selector")
-    if not isinstance(selector, dict) or not selector:
-        yield Cause("spec.selector", "Required value", "FieldValueRequired")
+    if not selector:
+        yield required("spec.selector")
         return
-    template = spec.get("template")
-    labels = (template.get("metadata") or {}).get("labels") if isinstance(template, dict) else None
     try:
-        selected = decode(LabelSelector, selector).matches(labels if isinstance(labels, dict) else {})
+        wanted = decode(LabelSelector, selector)
     except FieldError as error:
-        yield Cause(f"spec.selector.{error.path}", f"Invalid value: {error.message}")
+        yield Finding(f"spec.selector.{error.path}", f"Invalid value: {error.message}")
         return
-    if not selected:
-        yield Cause(
-            "spec.template.metadata.labels",
-            f"Invalid value: {write_json(labels or {}).decode()}: `selector` does not match template `labels`",
-        )
+    yield from check_selector("spec.selector", wanted)
+    yield from check_pod_template("spec.template", spec.get("template") or {}, wanted)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key
-from meshsim.api.validate.schemas import schema_of
 from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.eviction import evict
 from meshsim.apiserver.registry import Registry, WriteOptions
+from meshsim.apiserver.schemas import load_schemas
 from meshsim.apiserver.selection import selection_of
 from meshsim.apiserver.served import SERVED
 from meshsim.apiserver.store import Store
@@ -17,9 +17,8 @@ from meshsim.client.api import Listing, PatchType, WatchEvent
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock, VirtualClock
 
-for _kind in SERVED:
-    # Read from the disk here, where no loop runs yet that it would block.
-    schema_of(_kind.group, _kind.kind)
+# Read from the disk here, where no loop runs yet that it would block.
+load_schemas(SERVED)
 
 
 class InProcessApi:

@@ -83,6 +83,17 @@ def dns_label_errors(text: str) -> list[str]:
     return errors
 
 
+def dns_subdomain_errors(text: str) -> list[str]:
+    """What is wrong with the name of an object."""
+    errors = ["must be no more than 253 bytes"] if len(text) > 253 else []
+    if not _DNS_SUBDOMAIN.fullmatch(text):
+        errors.append(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+            f"start and end with an alphanumeric character {_used(_SUBDOMAIN, 'example.com')}"
+        )
+    return errors
+
+
 def qualified_name_errors(text: str) -> list[str]:
     """What is wrong with the key of a label or an annotation: `prefix/name` or `name`."""
     prefix, slash, name = text.rpartition("/")

@@ -168,3 +168,23 @@ async def test_what_a_full_disk_does_not_take_was_never_written(
         await api.delete(CONFIG_MAP, SETTINGS)
         assert [obj["metadata"]["name"] for obj in (await api.list(CONFIG_MAP)).items] == ["b"]
     assert await names_in(tmp_path) == {"b"}
+
+
+async def test_a_disk_that_cannot_be_written_is_told_once_and_once_when_it_can(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with api_server(LoopClock(), tmp_path) as server:
+        journal = server._journal
+        assert journal is not None
+        journal._database.execute("PRAGMA query_only = ON")
+        for number in range(3):
+            server.registry.create(CONFIG_MAP, "default", config_map(f"lost{number}"))
+            with pytest.raises(ApiError, match="the journal cannot be written"):
+                await journal.durable()
+        journal._database.execute("PRAGMA query_only = OFF")
+        server.registry.create(CONFIG_MAP, "default", config_map("kept"))
+        await journal.durable()
+    told = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
+    assert len(told) == 2
+    assert "cannot be written" in told[0]
+    assert told[1] == "the journal can be written again"

@@ -158,7 +158,7 @@ async def test_a_field_that_stands_twice_is_an_error_to_who_wants_to_know(http: 
     body = b'{"metadata":{"name":"a"},"data":{"k":"1","k":"2"}}'
     headers = {"Content-Type": "application/json"}
     async with http.post(f"{CONFIG_MAPS}?fieldValidation=Strict", data=body, headers=headers) as reply:
-        assert 'strict decoding error: duplicate field "k"' in (await reply.json())["message"]
+        assert 'strict decoding error: duplicate field "data.k"' in (await reply.json())["message"]
     async with http.post(CONFIG_MAPS, data=body, headers=headers) as reply:
         assert reply.status == 201
 

@@ -72,7 +72,7 @@ async def test_the_controller_of_a_changed_object_is_reconciled_and_no_other_own
     api, recorder = InProcessApi(), Recorder()
     manager = Manager(api, api.clock)
     manager.add("test", recorder, {manager.informer(POD): owner_key(REPLICA_SET)})
-    template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x"}]}}
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
     spec = {"replicas": 0, "selector": {"matchLabels": {"app": "x"}}, "template": template}
     web = await api.create(REPLICA_SET, {"metadata": {"name": "web", "namespace": "default"}, "spec": spec})
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": web["metadata"]["uid"]}

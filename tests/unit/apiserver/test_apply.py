@@ -7,6 +7,7 @@ from meshsim.api.kinds import ROLLOUT, SERVICE
 from meshsim.api.meta import Key
 from meshsim.apiserver.apply import Applying
 from meshsim.apiserver.fieldsets import FieldSet, difference, fields_of, leaves, readable, union, value_at, without
+from meshsim.apiserver.messages import schema_of_message
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.client.api import ConflictError, NotFoundError, PatchType
 from tests.kits.manifests import rollout, service
@@ -104,7 +105,7 @@ def test_no_other_write_changes_who_manages_what(registry: Registry) -> None:
 
 def test_a_set_of_fields_is_a_tree_with_items_named_by_key() -> None:
     value = {"containers": [{"name": "web", "image": "v1", "args": ["a"]}], "finalizers": ["x"]}
-    fields = fields_of(value, {})
+    fields = fields_of(value, schema_of_message("core.PodSpec"))
     item: FieldSet = {".": {}, "f:name": {}, "f:image": {}, "f:args": {}}
     assert fields == {"f:containers": {'k:{"name":"web"}': item}, "f:finalizers": {'v:"x"': {}}}
     paths = [readable(path) for path in leaves(fields)]

@@ -1,0 +1,123 @@
+"""Bodies of Kubernetes' own kinds: types, quantities, unknown fields, names, in the words of a real API server."""
+
+from typing import Any
+
+import pytest
+
+from meshsim.api.decode import Object
+from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, POD, ROLLOUT, SECRET, SERVICE, Kind
+from meshsim.apiserver.admission import FieldValidation
+from meshsim.apiserver.registry import Registry, WriteOptions
+from meshsim.client.api import InvalidError
+from tests.kits.manifests import pod, pod_template, rollout, service
+
+QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+
+
+def deployment(**spec: Any) -> Object:
+    selector = {"matchLabels": {"app": "web"}}
+    return {"metadata": {"name": "web"}, "spec": {"selector": selector, "template": pod_template("web"), **spec}}
+
+
+def with_cpu(amount: Any) -> Object:
+    body = deployment()
+    body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": amount}}
+    return body
+
+
+def with_env(value: Any) -> Object:
+    body = deployment()
+    body["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": value}]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "problem"),
+    [
+        (
+            DEPLOYMENT,
+            deployment(replicas="two"),
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            DEPLOYMENT,
+            with_env(1),
+            "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value "
+            "of type string",
+        ),
+        (
+            DEPLOYMENT,
+            deployment(template=[]),
+            "json: cannot unmarshal array into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec",
+        ),
+        (
+            SERVICE,
+            {"metadata": {"name": "web"}, "spec": {"ports": {"port": 80}}},
+            "json: cannot unmarshal object into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort",
+        ),
+        (DEPLOYMENT, with_cpu("abc"), QUANTITY_RULE),
+        (DEPLOYMENT, with_cpu(""), QUANTITY_RULE),
+        (DEPLOYMENT, with_cpu("1Kx"), QUANTITY_RULE),
+        (DEPLOYMENT, with_cpu("1mm"), "unable to parse quantity's suffix"),
+        (SECRET, {"metadata": {"name": "web"}, "data": {"a": "!!"}}, "illegal base64 data"),
+    ],
+)
+def test_a_value_that_its_field_cannot_hold_is_refused_in_the_decoders_words(
+    registry: Registry, kind: Kind, body: Object, problem: str
+) -> None:
+    with pytest.raises(InvalidError) as caught:
+        registry.create(kind, "default", body)
+    expected = f'{kind.kind} in version "v1" cannot be handled as a {kind.kind}: {problem}'
+    assert (caught.value.code, str(caught.value)) == (400, expected)
+
+
+@pytest.mark.parametrize("amount", [2, "2", "500m", "1.5", "1e3", "+1", "64Mi", 0.5])
+def test_what_kubernetes_reads_as_an_amount_is_one(registry: Registry, amount: Any) -> None:
+    registry.create(DEPLOYMENT, "default", with_cpu(amount))
+
+
+def test_unknown_fields_of_own_kinds_are_named_by_path_and_left_out(registry: Registry) -> None:
+    body = deployment(foo=1)
+    body["metadata"]["colour"] = "blue"
+    body["spec"]["template"]["spec"]["containers"][0]["bar"] = True
+    with pytest.raises(InvalidError) as caught:
+        registry.create(DEPLOYMENT, "default", body, WriteOptions(validation=FieldValidation.STRICT))
+    message = str(caught.value)
+    for path in ("spec.foo", "spec.template.spec.containers[0].bar", "metadata.colour"):
+        assert f'unknown field "{path}"' in message
+    created = registry.create(DEPLOYMENT, "default", deployment(foo=1))
+    assert "foo" not in created["spec"]
+
+
+def test_what_may_hold_anything_is_left_whole(registry: Registry) -> None:
+    created = registry.create(CONFIG_MAP, "default", {"metadata": {"name": "a"}, "data": {"x.y": "z"}})
+    assert created["data"] == {"x.y": "z"}
+    labelled = rollout()
+    labelled["metadata"]["annotations"] = {"any/thing": "x"}
+    assert registry.create(ROLLOUT, "default", labelled)["metadata"]["annotations"] == {"any/thing": "x"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field", "message"),
+    [
+        (DEPLOYMENT, deployment(replicas=-1), "spec.replicas", "must be greater than or equal to 0"),
+        (SERVICE, {**service(), "metadata": {"name": "1web"}}, "metadata.name", "a DNS-1035 label must consist of"),
+        (POD, {**pod(), "metadata": {"name": "A_"}}, "metadata.name", "a lowercase RFC 1123 subdomain must consist"),
+        (POD, {**pod(), "metadata": {"name": "a", "labels": {"a": "b c"}}}, "metadata.labels", "a valid label must be"),
+        (POD, {**pod(), "metadata": {"name": "a", "labels": {"/": ""}}}, "metadata.labels", "prefix part must be non"),
+        (
+            DEPLOYMENT,
+            deployment(template={"metadata": {"labels": {"app": "web"}}}),
+            "spec.template.spec.containers",
+            "",
+        ),
+    ],
+)
+def test_what_is_well_formed_and_wrong_names_its_field(
+    registry: Registry, kind: Kind, body: Object, field: str, message: str
+) -> None:
+    with pytest.raises(InvalidError) as caught:
+        registry.create(kind, "default", body)
+    assert caught.value.code == 422
+    causes = caught.value.status["details"]["causes"]
+    assert any(cause["field"] == field and message in cause["message"] for cause in causes), causes

@@ -1,4 +1,4 @@
-"""How long requests queue for a container that can do only so much at a time. Pure; time is an argument."""
+"""How long work waits in a container that can do, or may use, only so much at a time. Pure; time is an argument."""
 
 import heapq
 import math
@@ -15,6 +15,23 @@ class Limits(NamedTuple):
 
 
 NO_LIMITS: Final = Limits()
+
+
+PERIOD_S: Final = 0.1
+"""Over which a CPU limit is an average, as the kernel's quotas are by default."""
+
+
+class Quota:
+    """A CPU limit: what a period's worth can pay for is done at once, what goes beyond waits until it is paid."""
+
+    def __init__(self, cores: float) -> None:
+        self._cores = cores
+        self._paid_until = -math.inf
+
+    def wait_s(self, now: float, cost_s: float) -> float:
+        """Seconds to wait after work that has just cost that many seconds of CPU."""
+        self._paid_until = max(self._paid_until, now - PERIOD_S) + cost_s / self._cores
+        return max(self._paid_until - now, 0.0)
 
 
 class Station:

@@ -43,6 +43,8 @@ class Connections:
         self.none_open.set()
         self.ending = False
         """Every answer is its connection's last."""
+        self.received_bytes = 0
+        self.sent_bytes = 0
 
     def add(self, connection: "Connection") -> None:
         """A client connected."""
@@ -111,6 +113,7 @@ class Connection(asyncio.Protocol):
         self._shared.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        self._shared.received_bytes += len(data)
         self._held = self._held + data if self._held else data
         self._advance()
 
@@ -197,7 +200,7 @@ class Connection(asyncio.Protocol):
             return
         last = request.is_last or self._shared.ending
         ending = _CLOSE if last else _KEEP_ALIVE if request.is_http_1_0 else _NOTHING
-        self._transport.write(reply.head + ending + (b"" if request.method == b"HEAD" else reply.body))
+        self._write(reply.head + ending + (b"" if request.method == b"HEAD" else reply.body))
         if last:
             self._transport.close()
 
@@ -207,6 +210,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
+            self._shared.sent_bytes += len(data)
             self._transport.write(data)
 
     def _read_on(self) -> None:

@@ -37,6 +37,16 @@ class Usage:
     requests: int = 0
     """Of simulated ones, those it served."""
     errors: int = 0
+    throttled_s: float = 0.0
+    """How long its CPU limit held it up."""
+    read_bytes: int | None = None
+    """From disks; here and below None where nobody knows."""
+    written_bytes: int | None = None
+    received_bytes: int | None = None
+    """Over the network."""
+    sent_bytes: int | None = None
+    stored_bytes: int | None = None
+    """In a file system of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +72,19 @@ class StartRefusedError(Exception):
 
 def memory_limit(container: Container) -> float:
     """The bytes a container may use: infinite without a limit that makes sense."""
-    text = (container.resources.get("limits") or {}).get("memory")
+    return _limit(container, "memory")
+
+
+def cpu_limit(container: Container) -> float:
+    """The cores a container may use on average: infinite without a limit that makes sense."""
+    return _limit(container, "cpu")
+
+
+def _limit(container: Container, resource: str) -> float:
+    text = (container.resources.get("limits") or {}).get(resource)
     try:
-        return math.inf if text is None else parse_quantity(str(text))
+        limit = math.inf if text is None else parse_quantity(str(text))
     except QuantityError:
         return math.inf
+    # Zero stands for no limit, as in a cluster.
+    return limit if limit > 0 else math.inf

@@ -1,13 +1,14 @@
 """What the node reports on `/metrics`: cAdvisor's and kube-state-metrics' series of the pods it runs."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from meshsim.api.core import Container, Pod
 from meshsim.api.decode import Object
 from meshsim.kit.quantities import QuantityError, parse_quantity
 from meshsim.kit.timestamps import from_rfc3339
+from meshsim.runtime.containers import Usage
 from meshsim.runtime.pod_worker import PodWorker
 from meshsim.telemetry.exposition import Sample, sample
 
@@ -46,23 +47,59 @@ def _replica_set_labels(obj: Object) -> Labels:
     return (("namespace", obj["metadata"]["namespace"]), ("replicaset", obj["metadata"]["name"]))
 
 
+_COUNTERS: Final[tuple[tuple[str, Callable[[Usage], float | None]], ...]] = (
+    ("container_cpu_cfs_throttled_seconds_total", lambda usage: usage.throttled_s),
+    ("container_fs_reads_bytes_total", lambda usage: usage.read_bytes),
+    ("container_fs_writes_bytes_total", lambda usage: usage.written_bytes),
+)
+_GAUGES: Final[tuple[tuple[str, Callable[[Usage], float | None]], ...]] = (
+    ("container_memory_working_set_bytes", lambda usage: usage.memory_bytes),
+    ("container_fs_usage_bytes", lambda usage: usage.stored_bytes),
+)
+_NETWORK: Final[tuple[tuple[str, Callable[[Usage], int | None]], ...]] = (
+    ("container_network_receive_bytes_total", lambda usage: usage.received_bytes),
+    ("container_network_transmit_bytes_total", lambda usage: usage.sent_bytes),
+)
+
+
 def _usage(workers: Iterable[PodWorker]) -> Iterator[Sample]:
-    measured = [
-        (_container_labels(worker.pod, each.container), each.running.usage())
+    """cAdvisor's: of the containers that run, and of the network, which is the pod's. What nobody knows is left out."""
+    running = [
+        (
+            worker.pod,
+            [
+                (each.container, each.running.usage())
+                for each in worker.all_containers
+                if each.running is not None and each.running.exit is None
+            ],
+        )
         for worker in workers
-        for each in worker.containers
-        if each.running is not None
     ]
+    measured = [(_container_labels(pod, container), usage) for pod, used in running for container, usage in used]
     yield Sample.family("container_cpu_usage_seconds_total", "counter")
     for labels, usage in measured:
         yield sample("container_cpu_usage_seconds_total", (*labels, ("cpu", "total")), usage.cpu_s)
-    yield Sample.family("container_cpu_cfs_throttled_seconds_total", "counter")
-    for labels, _ in measured:
-        # Nobody holds a container to its CPU limit.
-        yield sample("container_cpu_cfs_throttled_seconds_total", labels, 0)
-    yield Sample.family("container_memory_working_set_bytes", "gauge")
-    for labels, usage in measured:
-        yield sample("container_memory_working_set_bytes", labels, usage.memory_bytes)
+    for type_, metrics in (("counter", _COUNTERS), ("gauge", _GAUGES)):
+        for name, read in metrics:
+            yield Sample.family(name, type_)
+            for labels, usage in measured:
+                if (value := read(usage)) is not None:
+                    yield sample(name, labels, value)
+    for name, count in _NETWORK:
+        yield Sample.family(name, "counter")
+        for pod, used in running:
+            counts = [found for _, usage in used if (found := count(usage)) is not None]
+            if counts:
+                yield sample(name, _network_labels(pod), sum(counts))
+
+
+def _network_labels(pod: Pod) -> Labels:
+    return (
+        ("interface", "eth0"),
+        ("pod", pod.metadata.name),
+        ("namespace", pod.metadata.namespace),
+        ("version", pod.version),
+    )
 
 
 def _container_labels(pod: Pod, container: Container) -> Labels:
@@ -77,7 +114,10 @@ def _container_labels(pod: Pod, container: Container) -> Labels:
 
 def _requests(workers: Iterable[PodWorker]) -> Iterator[Sample]:
     served = [
-        (_version_labels(worker.pod), [each.running.usage() for each in worker.containers if each.running is not None])
+        (
+            _version_labels(worker.pod),
+            [each.running.usage() for each in worker.all_containers if each.running is not None],
+        )
         for worker in workers
     ]
     yield Sample.family("meshsim_pod_requests_total", "counter")

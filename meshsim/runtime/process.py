@@ -12,7 +12,10 @@ import secrets
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
+
+import psutil
 
 from meshsim.api.channels import Channel
 from meshsim.api.core import Container, Pod
@@ -20,18 +23,20 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime import warden
 from meshsim.runtime.command import check_startable, start_problem
-from meshsim.runtime.containers import Exit, Sandbox, Usage, memory_limit
+from meshsim.runtime.containers import Exit, Sandbox, Usage, cpu_limit, memory_limit
 from meshsim.runtime.conversation import CannotRunError, Wanted
 from meshsim.runtime.environment import Sources, arguments_of, environment_of
 from meshsim.runtime.inside import ProgramInside
 from meshsim.runtime.log import ContainerLog
 from meshsim.runtime.stdio import Input, Stdio
-from meshsim.runtime.usage import usages
+from meshsim.runtime.throttle import throttle
+from meshsim.runtime.usage import Family, Measured, measured
 from meshsim.runtime.warden import end_marked
 
 _LAST_WORDS_S: Final = 0.5
 _MEASURE_EVERY_S: Final = 1.0
 _CANNOT_START: Final = 128
+_CORES: Final = os.cpu_count() or 1
 
 
 class ProcessRuntime:
@@ -73,6 +78,8 @@ class ProcessRuntime:
 
     async def _attend(self, container: "ProcessContainer") -> None:
         self._running.add(container)
+        if container.is_alive and container.is_limited:
+            self._tasks.start(throttle(container, container.cpu_limit), "throttling of a program")
         try:
             await container.attend(self._warden)
         finally:
@@ -82,8 +89,8 @@ class ProcessRuntime:
         """Measure every program each second, and end those that use more memory than they may."""
         while True:
             leaders = {container.leader: container for container in self._running}
-            for leader, usage in (await asyncio.to_thread(usages, list(leaders))).items():
-                leaders[leader].take_measure(usage)
+            for leader, found in (await asyncio.to_thread(measured, list(leaders))).items():
+                leaders[leader].take_measure(found)
             await LoopClock().sleep(_MEASURE_EVERY_S)
 
 
@@ -102,6 +109,9 @@ class ProcessContainer:
         self._wanted = Wanted(stdin=container.stdin, stdout=True, terminal=container.tty)
         self._directory = container.working_dir or None
         self._memory_limit_bytes = memory_limit(container)
+        self.cpu_limit = cpu_limit(container)
+        """The cores it may use."""
+        self.family: Family = ()
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.ReadTransport | None = None
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -132,6 +142,9 @@ class ProcessContainer:
         else:
             self.leader = self._process.pid
             warden.began(self.leader)
+            if self.is_limited:
+                with contextlib.suppress(psutil.Error):
+                    self.family = (await asyncio.to_thread(psutil.Process, self.leader),)
         finally:
             stdio.close_far_ends()
 
@@ -159,6 +172,16 @@ class ProcessContainer:
             self._output.close()
         self.log.close()
         self.inside.ended()
+
+    @property
+    def is_limited(self) -> bool:
+        """It may use less CPU than there is."""
+        return self.cpu_limit < _CORES
+
+    @property
+    def is_alive(self) -> bool:
+        """It has begun and not ended."""
+        return bool(self.leader) and not self._exit.done()
 
     @property
     def exit(self) -> Exit | None:
@@ -201,15 +224,21 @@ class ProcessContainer:
     def usage(self) -> Usage:
         return self._usage
 
-    def take_measure(self, usage: Usage) -> None:
+    def take_measure(self, found: Measured) -> None:
         """What it was found to use."""
-        self._usage = Usage(max(usage.cpu_s, self._usage.cpu_s), usage.memory_bytes)
-        if usage.memory_bytes > self._memory_limit_bytes:
+        self.family = found.family
+        before, now = self._usage, found.usage
+        self._usage = replace(now, cpu_s=max(now.cpu_s, before.cpu_s), throttled_s=before.throttled_s)
+        if now.memory_bytes > self._memory_limit_bytes:
             self._out_of_memory = True
             self.kill()
 
+    def note_throttled(self, seconds: float) -> None:
+        """It stood still for so long, as it had used more CPU than it may."""
+        self._usage = replace(self._usage, throttled_s=self._usage.throttled_s + seconds)
+
     def _signal(self, number: signal.Signals) -> None:
-        if self.leader and not self._exit.done():
+        if self.is_alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.leader, number)
 

@@ -5,6 +5,7 @@ The CPU of a simulated container is modelled: what each request it served costs,
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,9 +18,9 @@ from meshsim.kit.chance import Draw, draws
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.behaviour import Behaviour, BehaviourError, behaviour_of
-from meshsim.runtime.capacity import Station
+from meshsim.runtime.capacity import Quota, Station
 from meshsim.runtime.connection import Connection, Connections, Reply
-from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage, memory_limit
+from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage, cpu_limit, memory_limit
 from meshsim.runtime.log import ContainerLog
 from meshsim.runtime.restarts import policy_of
 
@@ -70,7 +71,10 @@ class SimulatedContainer:
         self.requests = 0
         self.errors = 0
         self.cpu_s = 0.0
-        self._is_plain = behaviour.is_plain
+        self.throttled_s = 0.0
+        self._cores = cpu_limit(container)
+        self._quota = Quota(self._cores)
+        self._is_plain = self._is_always_at_once(behaviour)
         self._draw = means.draw
         self._clock = means.clock
         self._real = LoopClock()
@@ -159,7 +163,10 @@ class SimulatedContainer:
         if behaviour.limits != self._station.limits:
             self._station = Station(behaviour.limits)
         self.behaviour = behaviour
-        self._is_plain = behaviour.is_plain
+        self._is_plain = self._is_always_at_once(behaviour)
+
+    def _is_always_at_once(self, behaviour: Behaviour) -> bool:
+        return behaviour.is_plain and self._cores == math.inf
 
     async def execute(self, command: Sequence[str]) -> int:  # noqa: ARG002 - there is no program to run it in
         return 0
@@ -182,7 +189,18 @@ class SimulatedContainer:
         self._end(Exit(KILLED))
 
     def usage(self) -> Usage:
-        return Usage(self.cpu_s, int(self._memory_bytes()), self.requests, self.errors)
+        return Usage(
+            self.cpu_s,
+            int(self._memory_bytes()),
+            self.requests,
+            self.errors,
+            throttled_s=self.throttled_s,
+            read_bytes=0,
+            written_bytes=0,
+            received_bytes=self._connections.received_bytes,
+            sent_bytes=self._connections.sent_bytes,
+            stored_bytes=0,
+        )
 
     def _end(self, how: Exit) -> None:
         if self._starting is not None:
@@ -213,15 +231,25 @@ class SimulatedContainer:
     def _serve(self, behaviour: Behaviour) -> tuple[int, float]:
         """What one request costs: the status of its answer, and the seconds until then."""
         slowdown = behaviour.slowdown(self.requests, self._clock.now() - self._started_at)
-        delay_s = self._station.admit(self._real.monotonic(), behaviour.latency_s(self._draw) * slowdown)
+        now = self._real.monotonic()
+        delay_s = self._station.admit(now, behaviour.latency_s(self._draw) * slowdown)
         if delay_s is None:
             return 503, 0.0
-        self.cpu_s += behaviour.cpu_per_request_s * slowdown
+        delay_s += self._spend(now, behaviour.cpu_per_request_s * slowdown)
         if self.requests >= behaviour.crash_after:
             self._end(Exit(1, message=f"crashed after {self.requests} requests"))
         elif self._memory_bytes() > self._memory_limit_bytes:
             self._end(Exit(KILLED, "OOMKilled"))
         return behaviour.status(self._draw), delay_s
+
+    def _spend(self, now: float, cost_s: float) -> float:
+        """Use so much CPU; returns the seconds that the container's limit holds that up."""
+        self.cpu_s += cost_s
+        wait_s = self._quota.wait_s(now, cost_s)
+        if wait_s > 0.0:
+            # At its limit it stands still for what is left of the time that this work is spread over.
+            self.throttled_s += max(cost_s / self._cores - cost_s, 0.0)
+        return wait_s
 
     def _memory_bytes(self) -> float:
         idle = self.behaviour.memory_bytes

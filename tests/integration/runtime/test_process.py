@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -157,6 +158,46 @@ async def test_a_program_that_uses_more_memory_than_it_may_is_killed(run: Run) -
     hungry = python("data = bytearray(100 * 2**20)\nimport time; time.sleep(60)")
     container = await run(*hungry, resources={"limits": {"memory": "50Mi"}})
     assert await asyncio.wait_for(container.wait(), 10) == Exit(137, "OOMKilled")
+
+
+BURN = "import time\nend = time.process_time() + {cpu_s}\nwhile time.process_time() < end: pass"
+
+
+async def test_a_program_that_uses_more_cpu_than_its_limit_stands_still_in_between(run: Run) -> None:
+    started = time.monotonic()
+    container = await run(*python(BURN.format(cpu_s=0.3)), resources={"limits": {"cpu": "200m"}})
+    assert await asyncio.wait_for(container.wait(), 30) == Exit(0)
+    # A fifth of a core gives 0.3 s of CPU in 1.5 s, less what the first tenth of a second may use at once.
+    assert time.monotonic() - started > 0.9
+    assert container.usage().throttled_s > 0.5
+
+
+async def test_a_program_that_stands_still_ends_when_it_is_told_to(run: Run) -> None:
+    container = await run(*python("while True: pass"), resources={"limits": {"cpu": "50m"}})
+    await eventually(lambda: container.usage().throttled_s > 0.0)
+    await asyncio.wait_for(container.stop(), 10)
+    container = await run(*python("while True: pass"), resources={"limits": {"cpu": "50m"}})
+    await eventually(lambda: container.usage().throttled_s > 0.0)
+    container.kill()
+    assert await asyncio.wait_for(container.wait(), 10) == Exit(137)
+
+
+async def test_a_program_within_its_limit_is_left_alone(run: Run) -> None:
+    container = await run("sleep", "0.5", resources={"limits": {"cpu": "100m"}})
+    await container.wait()
+    assert container.usage().throttled_s == 0.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process reads and writes")
+async def test_what_a_program_writes_is_counted(run: Run, tmp_path: Path) -> None:
+    write = f"f = open({str(tmp_path / 'x')!r}, 'wb'); f.write(bytes(2**20)); f.flush(); import time; time.sleep(60)"
+    container = await run(*python(write))
+
+    def counted() -> bool:
+        usage = container.usage()
+        return usage.read_bytes is not None and (usage.written_bytes or 0) >= 2**20
+
+    await eventually(counted)
 
 
 async def test_a_command_runs_inside_and_tells_its_code(run: Run) -> None:

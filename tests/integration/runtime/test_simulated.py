@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -52,8 +53,8 @@ class Client:
 Connect = Callable[[], AbstractAsyncContextManager[Client]]
 
 
-@pytest_asyncio.fixture
-async def pod() -> AsyncIterator[SimulatedContainer]:
+@asynccontextmanager
+async def simulated(**limits: str) -> AsyncIterator[SimulatedContainer]:
     obj = {
         "metadata": {"name": "web-1", "namespace": "default"},
         "spec": {
@@ -62,7 +63,7 @@ async def pod() -> AsyncIterator[SimulatedContainer]:
                     "name": "web",
                     "image": "web:v7",
                     "readinessProbe": {"httpGet": {"port": 1, "path": "/ok"}},
-                    "resources": {"limits": {"memory": "64Mi"}},
+                    "resources": {"limits": limits},
                 }
             ]
         },
@@ -76,7 +77,17 @@ async def pod() -> AsyncIterator[SimulatedContainer]:
 
 
 @pytest_asyncio.fixture
+async def pod() -> AsyncIterator[SimulatedContainer]:
+    async with simulated(memory="64Mi") as pod:
+        yield pod
+
+
+@pytest_asyncio.fixture
 async def connect(pod: SimulatedContainer) -> Connect:
+    return await connecting(pod)
+
+
+async def connecting(pod: SimulatedContainer) -> Connect:
     port = await pod.listen("127.0.0.1", 0)
 
     @asynccontextmanager
@@ -304,6 +315,33 @@ async def test_a_container_that_crashes_takes_its_connections_with_it(
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.answer()
     assert await pod.wait() == Exit(1, message="crashed after 2 requests")
+
+
+@pytest.mark.parametrize(("cost_s", "throttled"), [(0.04, False), (0.2, True)])
+async def test_a_container_that_wants_more_cpu_than_its_limit_keeps_its_clients_waiting(
+    cost_s: float, throttled: bool
+) -> None:
+    # Half a core: 50 ms of CPU in a tenth of a second cost nobody any time.
+    async with simulated(cpu="500m") as pod:
+        pod.behave(Behaviour(cpu_per_request_s=cost_s))
+        connect = await connecting(pod)
+        async with connect() as client:
+            started = time.monotonic()
+            client.send(GET)
+            await client.answer()
+            took_s = time.monotonic() - started
+        assert (pod.usage().throttled_s > 0.0, pod.cpu_s) == (throttled, cost_s)
+        assert not throttled or took_s >= 0.3 - 0.001
+
+
+async def test_what_is_received_and_sent_is_counted(connect: Connect, pod: SimulatedContainer) -> None:
+    async with connect() as client:
+        client.send(GET)
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+        body = await client.reader.readexactly(length)
+    usage = pod.usage()
+    assert (usage.received_bytes, usage.sent_bytes) == (len(GET), len(head) + len(body))
 
 
 async def test_a_container_that_leaks_beyond_its_limit_is_killed(connect: Connect, pod: SimulatedContainer) -> None:

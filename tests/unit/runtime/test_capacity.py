@@ -2,11 +2,28 @@
 
 import pytest
 
-from meshsim.runtime.capacity import Limits, Station
+from meshsim.runtime.capacity import Limits, Quota, Station
 
 
 def delays(station: Station, arrivals: list[float], service_s: float) -> list[float | None]:
     return [None if (d := station.admit(now, service_s)) is None else round(d, 6) for now in arrivals]
+
+
+def test_work_within_a_tenth_of_a_seconds_worth_of_the_limit_does_not_wait() -> None:
+    quota = Quota(0.5)
+    assert [quota.wait_s(100.0, 0.01) for _ in range(5)] == [0.0] * 5
+    assert quota.wait_s(100.0, 0.01) == pytest.approx(0.02)
+    assert quota.wait_s(100.0, 0.01) == pytest.approx(0.04)
+    assert quota.wait_s(101.0, 0.05) == 0.0
+
+
+@pytest.mark.parametrize("cores", [0.1, 0.5, 2.0])
+def test_on_average_no_more_is_used_than_the_limit(cores: float) -> None:
+    quota, now, used_s = Quota(cores), 0.0, 0.0
+    while now < 100.0:
+        used_s += 0.03
+        now += 0.01 + quota.wait_s(now, 0.03)
+    assert used_s / now == pytest.approx(cores, rel=0.02)
 
 
 def test_without_limits_nobody_waits() -> None:

@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from meshsim.apiserver.flags import add_security_flags, check_security_flags, wishes_of
 from meshsim.apiserver.server import api_server
@@ -17,6 +18,8 @@ from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 
 if TYPE_CHECKING:
     from meshsim.apiserver.credentials import Credentials
+
+_log: Final = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -70,7 +73,10 @@ async def _serve(plane: Plane, flags: argparse.Namespace, secured: _Secured | No
     advertised = flags.advertise_host
     hosts = [*flags.allowed_host, *([advertised] if advertised else [])]
     async with api_server(plane.clock, flags.data_dir, allowed_hosts=hosts, token=token, seed=flags.seed) as server:
-        is_open = is_loopback(flags.host) or flags.insecure_bind
+        is_private = is_loopback(flags.host)
+        is_open = is_private or flags.insecure_bind
+        if is_open and not is_private:
+            _log.warning("everybody who reaches %s sees what the dashboard shows", flags.host)
         dashboard = DashboardServer(
             server.local, plane.clock, flags.stats, allowed_hosts=hosts, token="" if is_open else token
         )

@@ -3,10 +3,12 @@
 import errno
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from meshsim.kit.address import Address
 from meshsim.kit.errors import StartError
 
 # A bound socket that doesn't listen holds its port against strangers, yet lets the process it is meant for
@@ -15,10 +17,14 @@ _CAN_HOLD: Final = sys.platform == "linux"
 
 
 class Ports:
-    """Ports of one host, taken one by one and held until closed (where the system can)."""
+    """Ports of one host, taken one by one and held until closed (where the system can).
 
-    def __init__(self, host: str) -> None:
+    `meshes` says of the meshes that run already which they are, by the ports they are known to have.
+    """
+
+    def __init__(self, host: str, meshes: Mapping[int, str] | None = None) -> None:
         self._host = host
+        self._meshes = meshes or {}
         self._held: list[socket.socket] = []
         self._flags: dict[int, str] = {}
 
@@ -43,7 +49,8 @@ class Ports:
             held.bind(address)
         except OSError as error:
             held.close()
-            raise StartError(_refused(self._host, port, error, purpose, flag)) from None
+            holder = self._meshes.get(port, "another program")
+            raise StartError(_refused(Address(self._host, port), error, purpose, flag, holder)) from None
         return held
 
     def release(self) -> None:
@@ -66,9 +73,10 @@ class Ports:
         self.close()
 
 
-def _refused(host: str, port: int, error: OSError, purpose: str, flag: str) -> str:
+def _refused(address: Address, error: OSError, purpose: str, flag: str, holder: str) -> str:
+    place = f"{address.host}:{address.port}, {purpose},"
     if error.errno == errno.EADDRINUSE:
-        return f"{host}:{port}, {purpose}, is taken by another program; choose another with {flag} (0 takes a free one)"
+        return f"{place} is taken by {holder}; choose another with {flag} (0 takes a free one)"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"--host {host}: not an address of this machine"
-    return f"{host}:{port}, {purpose}: {error.strerror}"
+        return f"--host {address.host}: not an address of this machine"
+    return f"{place.rstrip(',')}: {error.strerror}"

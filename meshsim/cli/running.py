@@ -7,11 +7,12 @@ lock however the owner ends, so a record that can be locked is a stale one.
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,6 +51,15 @@ def running(state: Path | None = None) -> list[Running]:
                 shutil.rmtree(path.with_suffix(_OBJECTS), ignore_errors=True)
             else:
                 found.append(msgspec.json.decode(record.read(), type=Running))
+    return found
+
+
+def ports_of_meshes(meshes: Iterable[Running]) -> dict[int, str]:
+    """Which mesh has a port, and how to reach it: a sentence's object, by each port that is known."""
+    found: dict[int, str] = {}
+    for mesh in meshes:
+        which = f"the mesh that runs already (pid {mesh.pid}), which `meshsim get rollouts` and the other verbs reach"
+        found |= {urlsplit(url).port or 0: which for url in (mesh.api, mesh.traffic)}
     return found
 
 

@@ -45,7 +45,7 @@ class Topology:
 
     def url(self, name: str, path: str = "") -> str:
         """Where one of the addresses is reached from this machine."""
-        is_secure = name == "api" or (name == "dashboard" and self._has_secure_dashboard)
+        is_secure = name == "api" or (name == "dashboard" and not self.has_open_dashboard)
         return f"{'https' if is_secure else 'http'}://{in_url(reached_at(self.host))}:{self.ports[name]}{path}"
 
     @property
@@ -59,8 +59,9 @@ class Topology:
         return is_loopback(self.host)
 
     @property
-    def _has_secure_dashboard(self) -> bool:
-        return not self.is_private and "--insecure-bind" not in self.passed_on.get("apiserver", ())
+    def has_open_dashboard(self) -> bool:
+        """Whether whoever reaches the dashboard may see it."""
+        return self.is_private or "--insecure-bind" in self.passed_on.get("apiserver", ())
 
     def processes(self) -> list[ChildSpec]:
         """The processes to start; all at once, for each waits for the API by itself."""

@@ -21,7 +21,7 @@ from meshsim.cli.passed_on import add_passed_on_flags, passed_on
 from meshsim.cli.ports import Ports
 from meshsim.cli.programs import Version, add_program_flags, printed, release_of
 from meshsim.cli.release import begin_release
-from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, recorded
+from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, ports_of_meshes, recorded, running
 from meshsim.cli.supervisor import Supervisor
 from meshsim.cli.topology import PORTS, STATS_PATH, Topology
 from meshsim.client.api import AlreadyExistsError, Api, UnreachableError
@@ -97,7 +97,7 @@ def _run(flags: argparse.Namespace) -> int:
             (canary,) = manifests_in([("--canary", printed(release, Version.CANARY))], flags.namespace)
     check_admission(manifests if canary is None else [*manifests, canary])
     with ExitStack() as stack:
-        ports = stack.enter_context(Ports(flags.host))
+        ports = stack.enter_context(Ports(flags.host, ports_of_meshes(running())))
         taken = {
             name: ports.take(getattr(flags, f"{name}_port"), purpose, flag)
             for name, (flag, _, purpose) in PORTS.items()
@@ -186,7 +186,8 @@ class _Up:
         tell(f"metrics     {'  '.join([url('stats', STATS_PATH), *controller, url('node', '/metrics')])}")
         tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
-            say("everybody who reaches this machine can read the metrics and use the proxy's admin page")
+            dashboard = " and the dashboard" if self._topology.has_open_dashboard else ""
+            say(f"everybody who reaches {self._topology.host} can use the admin page and see the metrics{dashboard}")
         if self._canary is not None:
             say("the canary begins by itself as soon as the stable version is healthy")
         say("Ctrl-C stops everything")

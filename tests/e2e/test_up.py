@@ -136,6 +136,12 @@ def test_a_busy_port_is_named_and_nothing_started() -> None:
     assert len(ran.err.splitlines()) == 1
 
 
+def test_a_port_of_a_running_mesh_is_said_to_be_one(running: Mesh) -> None:
+    ran = running.run("up", "-f", BLOG, *FREE_PORTS, "--port", running.addresses["traffic"].rpartition(":")[2])
+    assert ran.code == 5
+    assert f"is taken by the mesh that runs already (pid {running.process.pid}), which" in ran.err
+
+
 _SIX_IN_WORDS = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout

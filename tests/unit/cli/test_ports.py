@@ -22,6 +22,16 @@ def test_a_port_that_somebody_listens_on_is_named_with_the_flag_that_changes_it(
             ports.take(port, "the API", "--api-port")
 
 
+def test_a_port_of_a_mesh_is_said_to_be_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        with (
+            Ports("127.0.0.1", {port: "the mesh that runs already"}) as ports,
+            pytest.raises(StartError, match="the API, is taken by the mesh that runs already; choose another"),
+        ):
+            ports.take(port, "the API", "--api-port")
+
+
 def test_the_process_it_was_taken_for_can_listen_there() -> None:
     with Ports("127.0.0.1") as ports:
         port = ports.take(0, "the API", "--api-port")

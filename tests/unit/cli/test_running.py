@@ -6,7 +6,7 @@ import pytest
 
 from meshsim.cli.connection import connection_of
 from meshsim.cli.ps import running_table
-from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, recorded, running
+from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, ports_of_meshes, recorded, running
 from meshsim.cli.topology import PORTS, Topology
 from meshsim.kit.errors import StartError, UsageError
 
@@ -96,3 +96,9 @@ def test_a_mesh_is_named_by_where_it_is() -> None:
     mesh = Running(7, API, TRAFFIC, "/k", "1.0,2.0,20.0", "/data")
     assert str(mesh) == f"{API} (pid 7, data in /data)"
     assert running_table([mesh]).splitlines()[1].split() == ["7", TRAFFIC, API, "20", "/k"]
+
+
+def test_a_mesh_is_found_by_the_ports_of_its_api_and_its_traffic() -> None:
+    found = ports_of_meshes([Running(7, API, TRAFFIC, "/k", "")])
+    assert set(found) == {6443, 8080}
+    assert found[8080].startswith("the mesh that runs already (pid 7), which `meshsim get rollouts`")

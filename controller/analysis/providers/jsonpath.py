@@ -6,6 +6,7 @@ A part of one: fields, indexes, slices, wildcards, recursive descent, unions of 
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 _TOKEN: Final = re.compile(
@@ -19,7 +20,9 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 _FILTER: Final = re.compile(r"\s*@(?P<left>[^\s=<>!]*)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<right>.+?)\s*)?")
-_SLICE: Final = re.compile(r"(-?\d+)?:(-?\d+)?(?::(\d+))?")
+_SLICE: Final = re.compile(r"(-?\d{1,9})?:(-?\d{1,9})?(?::(\d{1,9}))?")
+_MOST_PLACES: Final = 300_000
+"""A few dots more would lead to each place a thousand times."""
 
 
 class JsonPathError(Exception):
@@ -39,14 +42,17 @@ def find_first(document: Any, template: str) -> Any:
 def _follow(values: Sequence[Any], path: str) -> list[Any]:
     if path and path[0] not in ".[":
         path = f".{path}"
-    at = 0
+    at, left = 0, _MOST_PLACES
     while at < len(path):
         token = _TOKEN.match(path, at)
         if token is None:
             if path[at:] == ".":
                 break
             raise JsonPathError(f"unrecognized character in path: {path[at:]!r}")
-        values = [found for value in values for found in _step(value, token)]
+        values = list(islice((found for value in values for found in _step(value, token)), left))
+        left -= len(values)
+        if left == 0:
+            raise JsonPathError(f"the path leads over more than {_MOST_PLACES} places")
         at = token.end()
     return list(values)
 

@@ -31,6 +31,9 @@ class PodStreams:
             ("POST", "exec"): self._command,
             ("GET", "attach"): self._command,
             ("POST", "attach"): self._command,
+            ("GET", "ephemeralcontainers"): self._no_ephemeral_containers,
+            ("PATCH", "ephemeralcontainers"): self._no_ephemeral_containers,
+            ("PUT", "ephemeralcontainers"): self._no_ephemeral_containers,
         }
         """By method and subresource."""
 
@@ -48,6 +51,10 @@ class PodStreams:
         if not isinstance(pod_ip, str) or not pod_ip:
             raise refusals.bad_request(f"pod {target.name} does not run yet")
         return await forward_ports(request, pod_ip, ports_of(pod["metadata"].get("annotations") or {}))
+
+    async def _no_ephemeral_containers(self, _request: web.Request, target: Target) -> web.StreamResponse:
+        self._pod(target)
+        raise refusals.missing("ephemeral containers are not emulated; try kubectl exec, or kubectl debug --copy-to")
 
     def _pod(self, target: Target) -> Object:
         return self._registry.get(POD, target.key)

@@ -165,7 +165,8 @@ def _status(code: int, reason: str, message: str, details: Object) -> Object:
         "reason": reason,
         "code": code,
     }
-    if details:
+    # kubectl looks into the details of a 404 without looking whether there are any.
+    if details or reason == "NotFound":
         status["details"] = details
     return status
 

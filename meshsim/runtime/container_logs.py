@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
@@ -10,6 +11,9 @@ from meshsim.kit.clock import Clock
 from meshsim.kit.timestamps import to_rfc3339_micro
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.log import ContainerLog, Line
+
+_WAITS: Final = {"ImagePullBackOff": "trying and failing to pull image", "ErrImagePull": "image can't be pulled"}
+"""What a kubelet says of a container that waits, where that is not the reason in the pod's status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,11 @@ class ContainerLogs:
             return web.Response(status=400, text=str(error))
         run = container.previous if options.previous else container.running
         if run is None:
-            which = "previous terminated container" if options.previous else "container"
-            return web.Response(status=400, text=f'{which} "{names["container"]}" in pod "{names["pod"]}" not found')
+            which = f'container "{names["container"]}" in pod "{names["pod"]}"'
+            if options.previous:
+                return web.Response(status=400, text=f"previous terminated {which} not found")
+            reason = container.state.waiting_reason or "ContainerCreating"
+            return web.Response(status=400, text=f"{which} is waiting to start: {_WAITS.get(reason, reason)}")
         response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
         await response.prepare(request)
         async for text in self._texts(run.log, options):

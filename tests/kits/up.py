@@ -70,11 +70,15 @@ class Mesh:
         """All objects of a kind."""
         return [_object(one) for one in self._ask_api(kind, "")["items"]]
 
-    def _ask_api(self, kind: Kind, rest: str) -> Object:
-        group = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
+    def ask_api(self, path: str) -> Answer:
+        """Ask the API, as its owner."""
         connection = Kubeconfig(Path(self.addresses["kubeconfig"])).read()
         with _Caller(connection.url, "api.localhost", connection) as caller:
-            answer = caller.ask(f"{group}/namespaces/default/{kind.plural}{rest}")
+            return caller.ask(path)
+
+    def _ask_api(self, kind: Kind, rest: str) -> Object:
+        group = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
+        answer = self.ask_api(f"{group}/namespaces/default/{kind.plural}{rest}")
         assert answer.status == 200, answer
         return _object(json.loads(answer.body))
 

@@ -6,7 +6,7 @@ from typing import Final
 from controller.rollout.actions import Create, Patch
 from controller.rollout.affinity import affinity_of, is_outdated
 from controller.rollout.conditions import PROGRESSING, find, new, put
-from controller.rollout.draft import Draft, StoppedError, merged
+from controller.rollout.draft import Draft, StoppedError, merge_patch, merged
 from controller.rollout.ephemeral import first_metadata, template_patch
 from controller.rollout.observed import Observed
 from controller.rollout.template_equality import runs_template
@@ -122,9 +122,12 @@ def sync_revision(draft: Draft) -> None:
     if (version.obj["spec"].get("minReadySeconds") or 0) != draft.rollout.spec.min_ready_seconds:
         spec["minReadySeconds"] = draft.rollout.spec.min_ready_seconds
     pod_hash, template = draft.observed.pod_hash, version.obj["spec"].get("template") or {}
-    if is_outdated(draft.rollout, (template.get("spec") or {}).get("affinity"), pod_hash):
-        affinity = affinity_of(draft.rollout, draft.rollout.spec.template, pod_hash)
-        spec["template"] = {"spec": {"affinity": affinity}}
+    affinity = (template.get("spec") or {}).get("affinity")
+    if patch or spec or is_outdated(draft.rollout, affinity, pod_hash):
+        wanted = affinity_of(draft.rollout, draft.rollout.spec.template, pod_hash)
+        change = merge_patch({"affinity": affinity} if affinity else {}, {"affinity": wanted} if wanted else {})
+        if change:
+            spec["template"] = {"spec": change}
     if spec:
         patch = patch | {"spec": spec}
     if patch:

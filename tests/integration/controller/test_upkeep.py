@@ -127,6 +127,19 @@ async def test_a_new_version_keeps_away_from_the_nodes_of_the_stable_one() -> No
     assert (rule["weight"], line["values"]) == (7, [world.rollout.status.stable_rs])
 
 
+async def test_a_version_that_is_used_again_keeps_away_from_the_nodes_of_the_stable_one_too() -> None:
+    world = await living(plain_canary([], antiAffinity={"requiredDuringSchedulingIgnoredDuringExecution": {}}))
+    await world.set_image("demo:v2")
+    await world.live(10)
+    await world.set_image("demo:v1")
+    await world.settle()
+
+    affinity = replica_set(world, "demo:v1")["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
+    ((rule,),) = affinity.values()
+    v2 = replica_set(world, "demo:v2")["metadata"]["labels"][HASH_LABEL]
+    assert [line["values"] for line in rule["labelSelector"]["matchExpressions"]] == [[v2]]
+
+
 def _of_a_deployment(scale_down: str) -> list[Object]:
     (rollout,) = plain_canary([])
     template, selector = rollout["spec"].pop("template"), rollout["spec"].pop("selector")

@@ -1,7 +1,7 @@
 """The dashboard's HTTP server: the page, and the stream that keeps it up to date."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from importlib.resources import files
 from ssl import SSLContext
@@ -26,7 +26,9 @@ _PAGE: Final = {
 }
 _HEADERS: Final = {
     "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -81,6 +83,8 @@ class DashboardServer:
     ) -> web.StreamResponse:
         headers = request.headers
         reason = foreign_reason(headers.get("Host", ""), headers.get("Origin", ""), self._allowed_hosts)
+        if not reason and _is_embedded_elsewhere(headers):
+            reason = "a page elsewhere may link here, and no more"
         if reason:
             raise web.HTTPForbidden(text=f"{reason}\n", headers=_HEADERS)
         if self._token and request.path != "/healthz" and not knows(self._token, headers.get("Authorization", "")):
@@ -91,7 +95,7 @@ class DashboardServer:
     async def _page(self, request: web.Request) -> web.Response:
         found = self._files.get(request.match_info["path"])
         if found is None:
-            raise web.HTTPNotFound(text="The dashboard has no such page.\n")
+            raise web.HTTPNotFound(text="The dashboard has no such page.\n", headers=_HEADERS)
         body, content_type = found
         return web.Response(body=body, headers={**_HEADERS, "Content-Type": content_type})
 
@@ -102,6 +106,11 @@ class DashboardServer:
             async for message in self._live.messages():
                 await answer.write(b"data: " + message + b"\n\n")
         return answer
+
+
+def _is_embedded_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Whether a page of another site loads this as a part of itself; browsers say so where they send no Origin."""
+    return headers.get("Sec-Fetch-Site") == "cross-site" and headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def _read_page() -> dict[str, tuple[bytes, str]]:

@@ -75,6 +75,9 @@ async def test_the_page_and_its_parts_are_served(page: aiohttp.ClientSession, pa
     async with page.get(path) as reply:
         assert (reply.status, reply.content_type) == (200, content_type)
         assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in reply.headers["Content-Security-Policy"]
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert await reply.read()
 
 
@@ -109,6 +112,18 @@ async def test_an_open_page_is_told_the_time_and_the_traffic(page: aiohttp.Clien
 
 
 async def test_a_page_of_another_site_gets_nothing(page: aiohttp.ClientSession) -> None:
-    for headers in ({"Host": "evil.com"}, {"Origin": "https://evil.com"}):
+    embedding = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    for headers in ({"Host": "evil.com"}, {"Origin": "https://evil.com"}, {"Origin": "null"}, embedding):
         async with page.get("/live", headers=headers) as reply:
             assert reply.status == 403
+            assert "Access-Control-Allow-Origin" not in reply.headers
+    linking = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    async with page.get("/", headers=linking) as reply:
+        assert reply.status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_nothing_is_changed_through_it(page: aiohttp.ClientSession, method: str) -> None:
+    for path in ("/", "/live", "/api/v1/pods", "/healthz"):
+        async with page.request(method, path) as reply:
+            assert reply.status == 405

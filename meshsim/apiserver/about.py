@@ -44,8 +44,12 @@ class About:
     async def handle(self, request: web.Request) -> web.Response | None:
         """The answer, or None when the path is not one of these. Raises ApiError."""
         first, *rest = request.path.strip("/").split("/")
-        answer = self._below.get(first)
-        return await answer(request, rest) if answer is not None else None
+        about = self._below.get(first)
+        answer = await about(request, rest) if about is not None else None
+        # Only what is asked by being made, a review, is asked otherwise than by reading.
+        if answer is not None and answer.status != 201 and request.method not in ("GET", "HEAD"):
+            raise refusals.method_not_allowed()
+        return answer
 
     async def _core(self, request: web.Request, path: list[str]) -> web.Response | None:
         if not path:
@@ -142,7 +146,9 @@ async def _healthy(_request: web.Request, _path: list[str]) -> web.Response:
     return web.Response(text="ok")
 
 
-async def _say_version(_request: web.Request, _path: list[str]) -> web.Response:
+async def _say_version(_request: web.Request, path: list[str]) -> web.Response | None:
+    if path:
+        return None
     version: Object = {
         "major": "1",
         "minor": KUBERNETES_MINOR,

@@ -1,6 +1,7 @@
 """Reading what clients send: JSON, YAML or Kubernetes' protobuf, within bounds."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 _MAX_YAML_BYTES: Final = 256 * 1024
 """YAML takes far longer to read; clients turn manifests into JSON before they send them."""
 _MAX_DEPTH: Final = 100
+_LONG_NUMBER: Final = re.compile(rb"[0-9a-fA-F_]{16}")
+"""A whole number of more than 64 bits is no shorter, in whichever base."""
 _UNNAMED: Final = "application/octet-stream"
 """What aiohttp makes of a request that doesn't say."""
 _JSON: Final = frozenset({"application/json", _UNNAMED, *PatchType} - {PatchType.APPLY})
@@ -51,6 +54,8 @@ async def read_body(request: web.Request, *, strictly: bool = False) -> Any:
         raise refusals.bad_request(f"the body of the request cannot be read: {error}") from None
     if data.count(b"{") + data.count(b"[") > _MAX_DEPTH and _is_deeper(body, _MAX_DEPTH):
         raise refusals.bad_request(f"the body of the request is nested more than {_MAX_DEPTH} deep")
+    if _LONG_NUMBER.search(data) and _is_beyond_64_bits(body):
+        raise refusals.bad_request("the body of the request has a whole number that 64 bits do not hold")
     if twice:
         raise refusals.bad_request("strict decoding error: " + ", ".join(f'duplicate field "{name}"' for name in twice))
     return body
@@ -103,6 +108,14 @@ def _paths_of(repeated: Mapping[int, tuple[Object, list[str]]], value: object, p
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _paths_of(repeated, item, f"{path}[{index}]")
+
+
+def _is_beyond_64_bits(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_beyond_64_bits, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_beyond_64_bits, value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _is_deeper(value: object, depth: int) -> bool:

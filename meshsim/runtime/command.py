@@ -44,7 +44,7 @@ class Command:
         ended: Callable[["Command"], None],
     ) -> "Command":
         """Start it; `ended` is told when it is over. Raises CannotRunError."""
-        check_startable(command[0], environment, directory)
+        await asyncio.to_thread(check_startable, command[0], environment, directory)
         try:
             stdio = Stdio.open(wanted)
         except OSError as error:

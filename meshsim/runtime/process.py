@@ -127,7 +127,7 @@ class ProcessContainer:
         self.inside.began(self._output, Input.of(stdio), stdio.terminal)
         try:
             if self._wanted.terminal:
-                check_startable(arguments[0], self._environment, self._directory)
+                await asyncio.to_thread(check_startable, arguments[0], self._environment, self._directory)
             self._process = await asyncio.create_subprocess_exec(
                 *stdio.arguments(arguments),
                 stdin=stdio.stdin,

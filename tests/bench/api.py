@@ -229,7 +229,7 @@ def main() -> None:
         print(f"{bar.name:24} {bar.unit:4} {shown[0]:23} {shown[1]:23} {other / one:5.2f}")
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load > cores + 1:
-        print(f"The machine was busy with other things (load {load:.0f}, {cores} cores): compare the processor times only.")
+        print(f"The machine was busy (load {load:.0f} on {cores} cores): compare the processor times only.")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ type, which names only the fields they use: unknown fields are kept in the Objec
 import math
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -82,10 +83,12 @@ def _without_nulls(value: object) -> object:
 class Document:
     """One YAML document and where each of its fields stands in the file."""
 
-    def __init__(self, value: Object, file: str, node: yaml.MappingNode) -> None:
+    def __init__(self, value: Object, file: str, node: yaml.MappingNode, first_line: int = 1) -> None:
+        """The node's text begins in that line of the file."""
         self.value = value
         self.file = file
         self._node = node
+        self._first_line = first_line
 
     def where(self, path: str = "") -> str:
         """`file:line:column` of a field path, or of its nearest ancestor that the file has."""
@@ -96,11 +99,13 @@ class Document:
             if found is None:
                 break
             mark, node = found
-        return f"{self.file}:{mark.line + 1}:{mark.column + 1}"
+        return f"{self.file}:{mark.line + self._first_line}:{mark.column + 1}"
 
 
-def read_documents(text: str, file: str) -> Iterator[Document]:
+def read_documents(text: str, file: str, first_line: int = 1) -> Iterator[Document]:
     """The documents of a YAML (or JSON) file, as Kubernetes reads them; empty documents are left out.
+
+    A part of a file begins in its line `first_line`.
 
     Raises InvalidManifestError naming file:line:column for text that is no YAML, a document that is no
     mapping, a key that stands twice, a value that JSON doesn't have, nesting without end or an alias bomb.
@@ -114,13 +119,13 @@ def read_documents(text: str, file: str) -> Iterator[Document]:
             if not isinstance(node, yaml.MappingNode):
                 raise _fault(node.start_mark, "a manifest is a mapping with apiVersion and kind")
             _check_tree(node, {})
-            yield Document(loader.construct_document(node), file, node)
+            yield Document(loader.construct_document(node), file, node, first_line)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        at = f":{mark.line + first_line}:{mark.column + 1}" if mark else ""
         raise InvalidManifestError(f"{file}{at}: {error.problem or error.context}") from None
     except yaml.reader.ReaderError as error:
-        at = _line_and_column(text, text.find(chr(error.character)))
+        at = _line_and_column(text, text.find(chr(error.character)), first_line)
         raise InvalidManifestError(f"{file}:{at}: not text: {error.reason}") from None
 
 
@@ -133,9 +138,27 @@ def _fault(mark: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def _line_and_column(text: str, position: int) -> str:
+def _line_and_column(text: str, position: int, first_line: int) -> str:
     before = text[:position]
-    return f"{before.count(chr(10)) + 1}:{position - before.rfind(chr(10))}"
+    return f"{before.count(chr(10)) + first_line}:{position - before.rfind(chr(10))}"
+
+
+_MARKER: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+
+
+def parts_of(text: str) -> list[tuple[int, str]]:
+    """The text cut before each document's marker, each part with its first line; in parts it reads as it does whole.
+
+    A marker at the start of a line always begins a document. Text with directives, which come before one, isn't cut.
+    """
+    if text.startswith("%") or "\n%" in text:
+        return [(1, text)]
+    cuts = [0, *(found.start() for found in _MARKER.finditer(text) if found.start()), len(text)]
+    line, parts = 1, []
+    for begin, end in pairwise(cuts):
+        parts.append((line, text[begin:end]))
+        line += text.count("\n", begin, end)
+    return parts
 
 
 def _loader_for(text: str) -> "type[_Loader | _FlowLoader]":

@@ -6,17 +6,20 @@ from functools import partial
 from typing import TypeVar
 
 from meshsim.api.core import EndpointSlice, Pod, Service
-from meshsim.api.meta import HasMeta, Key
+from meshsim.api.meta import HasMeta
 from meshsim.api.networking import DestinationRule, Gateway, ServiceEntry, VirtualService
 from meshsim.mesh.clusters import ClusterDefaults, ClusterPlan, compile_clusters
+from meshsim.mesh.endpoints import EndpointObjects, Endpoints, compile_endpoints
 from meshsim.mesh.identity import Identity, ListenerSpec, MeshConfig
 from meshsim.mesh.kept import Kept, Stage
 from meshsim.mesh.normalise import Normalise, base
-from meshsim.mesh.policy import PolicyIndex
-from meshsim.mesh.registry import Registry, service_entries_of, services_of
+from meshsim.mesh.policy import PolicyIndex, Ruled, compile_policies, ruled_services
+from meshsim.mesh.reachable import Reachable, compile_reachable
 from meshsim.mesh.route import EMPTY_TABLE, RouteTable
-from meshsim.mesh.steps import Steps, finished, in_steps
-from meshsim.mesh.tables import TableSource, compile_table
+from meshsim.mesh.services import MeshService, compile_services
+from meshsim.mesh.source import TableSource
+from meshsim.mesh.steps import Steps, finished
+from meshsim.mesh.tables import compile_table
 from meshsim.mesh.virtualservices import ready
 
 
@@ -64,51 +67,65 @@ class Compiler:
 
     def __init__(self, spec: ProxySpec) -> None:
         self._spec = spec
-        self._registry: Stage[Registry] = Stage()
+        self._services: Stage[tuple[MeshService, ...]] = Stage()
+        self._endpoints: Stage[dict[str, Endpoints]] = Stage()
         self._policies: Stage[PolicyIndex] = Stage()
+        self._ruled: Stage[dict[str, Ruled]] = Stage()
+        self._reachable: Stage[Reachable] = Stage()
         self._tables: Stage[tuple[RouteTable, ...]] = Stage()
         self._clusters: Stage[dict[str, ClusterPlan]] = Stage()
 
     def compile(self, objects: MeshObjects) -> Steps[Snapshot]:
-        """As `compile_snapshot` does, in steps of a fraction of a millisecond."""
-        spec = self._spec
-        registry = yield from self._registry.of(
-            (*objects.services, *objects.endpoint_slices, *objects.pods, *objects.service_entries, objects.resolved),
-            partial(_registry, objects),
+        """As `compile_snapshot` does, in steps of a fraction of a millisecond.
+
+        Endpoints are apart from services: they come and go, and no route depends on them.
+        """
+        spec, proxy = self._spec, self._spec.proxy
+        named = (*objects.services, *objects.service_entries)
+        services = yield from self._services.of(named, partial(_services, objects))
+        endpoints = yield from self._endpoints.of(
+            (*named, *objects.endpoint_slices, *objects.pods, objects.resolved), partial(_endpoints, objects)
         )
-        yield
-        policies = yield from self._policies.of(objects.destination_rules, partial(_policies, objects, spec))
+        policies = yield from self._policies.of(objects.destination_rules, partial(_policies, objects, proxy))
+        ruled = yield from self._ruled.of((*services, policies), partial(ruled_services, services, policies))
+        reachable = yield from self._reachable.of(services, partial(compile_reachable, services, proxy))
         tables = yield from self._tables.of(
-            (*objects.virtual_services, *objects.gateways, registry, policies),
-            partial(_tables, objects, spec, registry, policies),
+            (*objects.virtual_services, *objects.gateways, ruled, reachable),
+            partial(_tables, objects, spec, ruled, reachable),
         )
         clusters = yield from self._clusters.of(
-            (registry, policies), partial(compile_clusters, registry, policies, spec.defaults)
+            (ruled, endpoints), partial(compile_clusters, ruled.values(), endpoints, spec.defaults)
         )
         return Snapshot(tables, clusters, spec.mesh.normalise)
 
 
-def _registry(objects: MeshObjects, kept: Kept) -> Steps[Registry]:
-    pods = {Key(pod.metadata.namespace, pod.metadata.name): pod for pod in objects.pods}
-    yield
-    services = yield from in_steps(services_of(oldest_first(objects.services), objects.endpoint_slices, pods, kept))
-    return Registry([*services, *service_entries_of(oldest_first(objects.service_entries), objects.resolved)])
+def _services(objects: MeshObjects, kept: Kept) -> Steps[tuple[MeshService, ...]]:
+    return compile_services(oldest_first(objects.services), oldest_first(objects.service_entries), kept)
 
 
-def _policies(objects: MeshObjects, spec: ProxySpec, kept: Kept) -> Steps[PolicyIndex]:
-    rules = oldest_first(objects.destination_rules)
-    yield
-    return PolicyIndex(rules, spec.proxy, kept)
+def _endpoints(objects: MeshObjects, kept: Kept) -> Steps[dict[str, Endpoints]]:
+    ordered = EndpointObjects(
+        services=oldest_first(objects.services),
+        slices=objects.endpoint_slices,
+        pods=objects.pods,
+        entries=oldest_first(objects.service_entries),
+        resolved=objects.resolved,
+    )
+    return compile_endpoints(ordered, kept)
+
+
+def _policies(objects: MeshObjects, proxy: Identity, kept: Kept) -> Steps[PolicyIndex]:
+    return compile_policies(oldest_first(objects.destination_rules), proxy, kept)
 
 
 def _tables(
-    objects: MeshObjects, spec: ProxySpec, registry: Registry, policies: PolicyIndex, kept: Kept
+    objects: MeshObjects, spec: ProxySpec, ruled: Mapping[str, Ruled], reachable: Reachable, kept: Kept
 ) -> Steps[tuple[RouteTable, ...]]:
     source = TableSource(
         virtual_services=tuple((yield from ready(oldest_first(objects.virtual_services), kept))),
         gateways=tuple(oldest_first(objects.gateways)),
-        registry=registry,
-        policies=policies,
+        services=ruled,
+        reachable=reachable,
         proxy=spec.proxy,
         mesh=spec.mesh,
         timeout_s=spec.timeout_s,

@@ -1,12 +1,15 @@
 """What the compilation before made: taken again where nothing that it was made of has changed."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from operator import is_
 from typing import Any, Generic, TypeVar
 
-from meshsim.mesh.steps import Steps
+from meshsim.mesh.steps import STRIDE, Steps
 
 R = TypeVar("R")
+T = TypeVar("T")
+
+_Entry = tuple[object, Any]
 
 
 class Kept:
@@ -15,11 +18,12 @@ class Kept:
     It saves time and changes nothing. What a compilation doesn't ask for is forgotten with it.
     """
 
-    __slots__ = ("_before", "_now")
+    __slots__ = ("_before", "_now", "_work")
 
     def __init__(self) -> None:
-        self._before: dict[Hashable, tuple[tuple[object, ...], Any]] = {}
-        self._now: dict[Hashable, tuple[tuple[object, ...], Any]] = {}
+        self._before: dict[Hashable, Any] = {}
+        self._now: dict[Hashable, Any] = {}
+        self._work = 0
 
     def begin(self) -> None:
         """A compilation begins."""
@@ -32,8 +36,41 @@ class Kept:
         if entry is None:
             # The parts stay with it: as long as it is here, their identities are nobody else's.
             entry = (parts, make())
+            self._work += STRIDE
+        self._work += 1
         self._now[key] = entry
         result: R = entry[1]
+        return result
+
+    def is_step(self) -> bool:
+        """Whether enough was done since the last time: a result that was made, or many that were taken again."""
+        if self._work < STRIDE:
+            return False
+        self._work = 0
+        return True
+
+    def each(self, what: str, make: Callable[[T], R], items: Iterable[T]) -> Steps[list[R]]:
+        """The results for each of these, in a row of their own named `what`."""
+        before: dict[int, _Entry] = self._before.get(what, {})
+        now: dict[int, _Entry] = {}
+        results: list[R] = []
+        for item in items:
+            entry = before.get(id(item))
+            if entry is None:
+                entry = (item, make(item))
+                yield
+            now[id(item)] = entry
+            results.append(entry[1])
+        self._now[what] = now
+        yield
+        return results
+
+    def as_before(self, what: Hashable, result: R) -> R:
+        """This, or what the compilation before had under that name when it is equal: then it is the same object."""
+        before = self._before.get(what)
+        if before is not None and before == result:
+            result = before
+        self._now[what] = result
         return result
 
 

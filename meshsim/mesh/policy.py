@@ -1,6 +1,6 @@
 """Which DestinationRule rules a service for a proxy, and what of it reaches one cluster."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 
@@ -26,7 +26,8 @@ from meshsim.mesh.names import (
     qualified_host,
     specificity,
 )
-from meshsim.mesh.registry import MeshService
+from meshsim.mesh.services import MeshService
+from meshsim.mesh.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +57,12 @@ class ClusterPolicy:
 
 
 class PolicyIndex:
-    """The DestinationRules that a proxy may be ruled by, merged by host."""
+    """The policies that a proxy may be ruled by, each namespace's apart."""
 
-    def __init__(self, rules: Iterable[DestinationRule], proxy: Identity, kept: Kept) -> None:
-        """`rules` come oldest first."""
+    def __init__(self, policies: Mapping[str, Iterable[HostPolicy]], proxy: Identity) -> None:
+        """The policies of each namespace, older first."""
         self._proxy = proxy
-        by_namespace: dict[str, dict[tuple[str, tuple[str, ...]], list[DestinationRule]]] = {}
-        for rule in rules:
-            selector = rule.spec.workload_selector
-            if selector is not None and not selects(selector.match_labels, proxy.labels):
-                continue
-            namespace = rule.metadata.namespace or DEFAULT_NAMESPACE
-            host = qualified_host(rule.spec.host, namespace)
-            by_namespace.setdefault(namespace, {}).setdefault((host, rule.spec.export_to), []).append(rule)
-        self._by_namespace = {
-            namespace: _HostIndex(
-                kept.of("policy", tuple(merged), partial(reduce, _merged, merged, HostPolicy(host)))
-                for (host, export_to), merged in policies.items()
-                if self._sees(export_to, namespace)
-            )
-            for namespace, policies in by_namespace.items()
-        }
+        self._by_namespace = {namespace: _HostIndex(listed) for namespace, listed in policies.items()}
 
     def of(self, service: MeshService) -> HostPolicy:
         """The policy of a service: the proxy's own namespace before the service's before the root."""
@@ -89,9 +75,51 @@ class PolicyIndex:
                 return found
         return NO_POLICY
 
-    def _sees(self, export_to: tuple[str, ...], namespace: str) -> bool:
-        own = self._proxy.namespace
-        return namespace == own or is_visible(export_to, namespace, own)
+
+def compile_policies(rules: Iterable[DestinationRule], proxy: Identity, kept: Kept) -> Steps[PolicyIndex]:
+    """The rules that a proxy may be ruled by, merged by host. They come oldest first."""
+    by_host: dict[tuple[str, str, tuple[str, ...]], list[DestinationRule]] = {}
+    for rule, where in (yield from kept.each("where", partial(_where, proxy), rules)):
+        if where is not None:
+            by_host.setdefault(where, []).append(rule)
+    yield
+    policies: dict[str, list[HostPolicy]] = {}
+    for (namespace, host, _), merged in by_host.items():
+        if kept.is_step():
+            yield
+        policy = kept.of("policy", tuple(merged), partial(reduce, _merged, merged, HostPolicy(host)))
+        policies.setdefault(namespace, []).append(policy)
+    return PolicyIndex(policies, proxy)
+
+
+def _where(proxy: Identity, rule: DestinationRule) -> tuple[DestinationRule, tuple[str, str, tuple[str, ...]] | None]:
+    """A rule with its namespace, host and exportTo, which merge; None where it doesn't rule the proxy."""
+    spec, namespace = rule.spec, rule.metadata.namespace or DEFAULT_NAMESPACE
+    selects_proxy = spec.workload_selector is None or selects(spec.workload_selector.match_labels, proxy.labels)
+    if not selects_proxy or not (
+        namespace == proxy.namespace or is_visible(spec.export_to, namespace, proxy.namespace)
+    ):
+        return rule, None
+    return rule, (namespace, qualified_host(spec.host, namespace), spec.export_to)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruled:
+    """A service and the policy that holds for it."""
+
+    service: MeshService
+    policy: HostPolicy
+
+
+def ruled_services(services: Iterable[MeshService], policies: PolicyIndex, kept: Kept) -> Steps[dict[str, Ruled]]:
+    """Every service with its policy, by host and in their order."""
+    ruled: dict[str, Ruled] = {}
+    for service in services:
+        if kept.is_step():
+            yield
+        policy = policies.of(service)
+        ruled[service.host] = kept.of("ruled", (service, policy), partial(Ruled, service, policy))
+    return ruled
 
 
 class _HostIndex:

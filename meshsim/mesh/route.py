@@ -90,8 +90,10 @@ class RouteTable:
     role: Role
     port: int
     exact: Mapping[bytes, VirtualHost] = field(default_factory=dict)
-    suffixes: tuple[tuple[bytes, VirtualHost], ...] = ()
-    """Longest first, each with its leading dot."""
+    suffixes: Mapping[bytes, VirtualHost] = field(default_factory=dict)
+    """What stands for more in front, each with its leading dot."""
+    suffix_lengths: tuple[int, ...] = ()
+    """How long they are, longest first."""
     star: VirtualHost | None = None
     fallback: "Callable[[bytes], VirtualHost | None] | None" = None
 
@@ -104,9 +106,11 @@ class RouteTable:
         found = self.exact.get(host)
         if found is not None:
             return found
-        for suffix, virtual_host in self.suffixes:
-            if host.endswith(suffix) and len(host) > len(suffix):
-                return virtual_host
+        size = len(host)
+        for length in self.suffix_lengths:
+            found = self.suffixes.get(host[-length:])
+            if found is not None and size > length:
+                return found
         if self.star is not None:
             return self.star
         return self.fallback(authority) if self.fallback is not None else None

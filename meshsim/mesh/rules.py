@@ -1,6 +1,6 @@
 """From a VirtualService's HTTP rules to routes, for one listener of one proxy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from meshsim.api.meta import selects
@@ -23,25 +23,24 @@ from meshsim.mesh.identity import Identity, Role
 from meshsim.mesh.match import compile_match, is_catch_all
 from meshsim.mesh.mirror import compile_mirrors
 from meshsim.mesh.names import cluster_name
-from meshsim.mesh.policy import PolicyIndex, route_hash
-from meshsim.mesh.registry import MeshService, Registry
+from meshsim.mesh.policy import Ruled, route_hash
 from meshsim.mesh.reply import FixedReply, RedirectReply, compile_direct_response, compile_redirect
 from meshsim.mesh.retry import RetryPolicy, compile_retries
 from meshsim.mesh.rewrite import compile_rewrite
 from meshsim.mesh.route import Route, RouteDestination
+from meshsim.mesh.services import MeshService
 from meshsim.mesh.weights import Weighted
 
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """What a rule's meaning depends on: the listener, the proxy, the services and their policies."""
+    """What a rule's meaning depends on: the listener, the proxy, and the services by host."""
 
     role: Role
     port: int
     gateways: frozenset[str]
     proxy: Identity
-    registry: Registry
-    policies: PolicyIndex
+    services: Mapping[str, Ruled]
     timeout_s: float | None = None
     """For routes that name none."""
     retries: Retries | None = None
@@ -185,7 +184,8 @@ def cluster_of(destination: Destination, context: RouteContext) -> str:
     """
     number = destination.port.number if destination.port else 0
     if not number:
-        service = context.registry.get(destination.host)
+        found = context.services.get(destination.host)
+        service = None if found is None else found.service
         visible = service is not None and (context.role is Role.GATEWAY or service.port(context.port) is not None)
         number = service.ports[0].number if service and visible and len(service.ports) == 1 else context.port
     return cluster_name(number, destination.subset, destination.host)
@@ -199,10 +199,10 @@ def _hashes(rule: HttpRoute, context: RouteContext) -> tuple[HashPolicy, ...]:
 
 
 def _hash_of(destination: Destination, context: RouteContext) -> HashPolicy | None:
-    service = context.registry.get(destination.host)
-    if service is None:
+    found = context.services.get(destination.host)
+    if found is None:
         return None
-    policy = context.policies.of(service)
+    policy = found.policy
     named_port = destination.port.number if destination.port else None
     return compile_hash(route_hash(policy, policy.subset(destination.subset), named_port))
 

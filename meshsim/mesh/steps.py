@@ -1,21 +1,15 @@
 """Long work in short steps: a pure function that whoever runs it may interrupt."""
 
-from collections.abc import Generator, Iterable
-from typing import TypeVar
+from collections.abc import Generator
+from typing import Final, TypeVar
 
 R = TypeVar("R")
 
 Steps = Generator[None, None, R]
 """Yields after each step and returns the result."""
 
-
-def in_steps(items: Iterable[R]) -> Steps[list[R]]:
-    """The items as a list, one a step."""
-    listed: list[R] = []
-    for item in items:
-        listed.append(item)
-        yield
-    return listed
+STRIDE: Final = 64
+"""How many quick pieces of work, of a few microseconds each, make a step."""
 
 
 def finished(steps: Steps[R]) -> R:

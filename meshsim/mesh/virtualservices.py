@@ -1,6 +1,7 @@
 """VirtualServices made ready for routing: names written out, delegates merged into their roots."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from meshsim.api.networking import (
 )
 from meshsim.mesh.kept import Kept
 from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, qualified_gateway, qualified_host
-from meshsim.mesh.steps import Steps, in_steps
+from meshsim.mesh.steps import Steps
 
 
 def namespace_of(vs: VirtualService) -> str:
@@ -35,11 +36,40 @@ def destination_hosts(vs: VirtualService) -> tuple[str, ...]:
     return tuple(hosts)
 
 
-def ready(services: Iterable[VirtualService], kept: Kept) -> Steps[list[VirtualService]]:
-    """The VirtualServices with hosts of their own, every name qualified, every delegate merged in."""
-    qualified = yield from in_steps(kept.of("qualified", (vs,), partial(_qualified, vs)) for vs in services)
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A VirtualService with hosts of its own, every name qualified, every delegate merged in."""
+
+    vs: VirtualService
+    leads_to: tuple[str, ...]
+    """The hosts that it sends requests or copies of them to."""
+    has_wildcards: bool
+    """Some of its own hosts are."""
+
+
+def ready(services: Iterable[VirtualService], kept: Kept) -> Steps[list[Ready]]:
+    """The VirtualServices with hosts of their own, ready for routing."""
+    qualified = yield from kept.each("qualified", _qualified, services)
     delegates = {Key(namespace_of(vs), vs.metadata.name): vs for vs in qualified if not vs.spec.hosts}
-    return [_with_delegates(vs, delegates) for vs in qualified if vs.spec.hosts]
+    merged: list[Ready] = []
+    for root in qualified:
+        if root.spec.hosts:
+            if kept.is_step():
+                yield
+            own = [delegates.get(key) for key in _delegates_of(root)] if delegates else []
+            merged.append(kept.of("ready", (root, *own), partial(_ready, root, delegates)))
+    return merged
+
+
+def _ready(root: VirtualService, delegates: dict[Key, VirtualService]) -> Ready:
+    vs = _with_delegates(root, delegates)
+    return Ready(vs, destination_hosts(vs), any(host.startswith("*") for host in vs.spec.hosts))
+
+
+def _delegates_of(root: VirtualService) -> Iterable[Key]:
+    for rule in root.spec.http:
+        if rule.delegate is not None:
+            yield Key(rule.delegate.namespace or namespace_of(root), rule.delegate.name)
 
 
 def _qualified(vs: VirtualService) -> VirtualService:

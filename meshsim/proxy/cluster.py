@@ -11,8 +11,8 @@ from meshsim.kit.chance import Draw
 from meshsim.mesh.balance import Balancer, balancer_of
 from meshsim.mesh.circuit import UNLIMITED
 from meshsim.mesh.clusters import ClusterPlan
+from meshsim.mesh.endpoints import Endpoint
 from meshsim.mesh.outlier import HostRecord
-from meshsim.mesh.registry import Endpoint
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.peers import Connection, UpstreamUser
 from meshsim.telemetry.istio import Series

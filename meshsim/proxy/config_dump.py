@@ -44,7 +44,7 @@ def config_dump(engine: "Engine", listeners: dict[str, str]) -> dict[str, Any]:
 def _table(table: RouteTable) -> dict[str, Any]:
     domains: dict[int, tuple[VirtualHost, list[str]]] = {}
     named = [(name.decode(), host) for name, host in table.exact.items()]
-    named += [(f"*{suffix.decode()}", host) for suffix, host in table.suffixes]
+    named += [(f"*{suffix.decode()}", host) for suffix, host in table.suffixes.items()]
     named += [("*", table.star)] if table.star else []
     for domain, host in named:
         domains.setdefault(id(host), (host, []))[1].append(domain)

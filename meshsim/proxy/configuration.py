@@ -3,17 +3,19 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
+from meshsim.api.networking import ServiceEntry
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.durations import DurationError
 from meshsim.kit.errors import InvalidManifestError
 from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.clusters import ClusterPlan
 from meshsim.mesh.compile import Compiler, MeshObjects, ProxySpec, Snapshot
-from meshsim.mesh.registry import dns_names
+from meshsim.mesh.endpoints import dns_names
 from meshsim.mesh.steps import Steps, finished
 
 STAYS: Final = "the configuration before this change stays in force"
@@ -50,8 +52,10 @@ class Publisher:
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._publish_by_s = 0.0
+        self._entries: tuple[ServiceEntry, ...] = ()
         self._names: set[str] = set()
         self._told: set[str] = set()
+        self._clusters: Mapping[str, ClusterPlan] = {}
         self._compiler = Compiler(spec)
         self._building: Steps[None] | None = None
         self._is_behind = False
@@ -124,20 +128,24 @@ class Publisher:
 
     def _build(self) -> Steps[None]:
         objects = self._objects()
-        names = dns_names(objects.service_entries)
-        if names != self._names:
-            self._names = names
-            self._tasks.start(self._resolve(names), "resolve")
+        if objects.service_entries != self._entries:
+            self._entries = objects.service_entries
+            names = dns_names(self._entries)
+            if names != self._names:
+                self._names = names
+                self._tasks.start(self._resolve(names), "resolve")
         with self._to_stay():
             try:
                 snapshot = yield from self._compiler.compile(replace(objects, resolved=self._resolved))
             except DurationError as error:
                 raise InvalidManifestError(str(error)) from None
-            self._say_what_is_not_emulated(snapshot)
+            if snapshot.clusters is not self._clusters:
+                self._clusters = snapshot.clusters
+                self._say_what_is_not_emulated(snapshot.clusters.values())
             self._publish(snapshot)
 
-    def _say_what_is_not_emulated(self, snapshot: Snapshot) -> None:
-        asks = {plan.service.host: plan.tls_mode for plan in snapshot.clusters.values() if plan.tls_mode in _TLS_MODES}
+    def _say_what_is_not_emulated(self, plans: Iterable[ClusterPlan]) -> None:
+        asks = {plan.service.host: plan.tls_mode for plan in plans if plan.tls_mode in _TLS_MODES}
         for host in sorted(asks.keys() - self._told):
             self._told.add(host)
             warn(f"a DestinationRule asks for tls {asks[host]} to {host}: not emulated, it is sent plain text")

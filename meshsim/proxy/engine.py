@@ -12,8 +12,8 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ClusterPlan
 from meshsim.mesh.compile import Snapshot
+from meshsim.mesh.endpoints import Workload
 from meshsim.mesh.format import FormatContext
-from meshsim.mesh.registry import Workload
 from meshsim.mesh.retry import Reset
 from meshsim.proxy.cluster import Cluster, Host
 from meshsim.proxy.departures import Departures

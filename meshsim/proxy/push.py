@@ -5,23 +5,21 @@ Publication alone waits; nothing of it is on a request's way.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from meshsim.api.decode import Object
-from meshsim.api.meta import Key, key_of
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.lag import Lags
 
 
 class Push:
-    """The objects of one kind as the proxy knows them: those of the API, each change as late as the hop lags."""
+    """Changes to the objects of one kind on their way to the proxy: each as late as the hop lags."""
 
     def __init__(
         self, informer: Informer, hop: str, lags: Lags, clock: Clock, on_change: Callable[[Change], None]
     ) -> None:
         self._informer = informer
-        self._hop = hop
+        self.hop = hop
         self._lags = lags
         self._clock = clock
         self._on_change = on_change
@@ -29,15 +27,6 @@ class Push:
         """The changes that are under way, in their order, and when each is due."""
         self._is_any_late = asyncio.Event()
         informer.on_change(self._changed)
-
-    def all(self) -> Iterator[Object]:
-        """Every object as it is known here."""
-        if not self._late:
-            return self._informer.all()
-        known: dict[Key, Object | None] = {key_of(obj): obj for obj in self._informer.all()}
-        for _, change in reversed(self._late):
-            known[change.key] = change.old
-        return (obj for obj in known.values() if obj is not None)
 
     async def run(self) -> None:
         """Tell of each change when it is due, for ever."""
@@ -51,7 +40,7 @@ class Push:
             self._is_any_late.clear()
 
     def _changed(self, change: Change) -> None:
-        lag_s = self._lags[self._hop]
+        lag_s = self._lags[self.hop]
         # What there was before the proxy came is known to it at once.
         if not self._late and (lag_s <= 0 or not self._informer.synced.is_set()):
             self._on_change(change)

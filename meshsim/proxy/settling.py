@@ -5,7 +5,7 @@ that go by the new weights to the old endpoints would meet nobody. So such a cha
 a moment; endpoints that are later than that are not waited for, and requests fail, as they do in a real mesh.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from meshsim.api.meta import Key
@@ -28,25 +28,23 @@ class Settling:
         return bool(self._held_until)
 
     def settle(
-        self, latest: Iterable[VirtualService], behind: Collection[Key], now: float
-    ) -> tuple[VirtualService, ...]:
+        self, latest: Mapping[Key, VirtualService], behind: Collection[Key], now: float
+    ) -> Mapping[Key, VirtualService]:
         """What is in force from now on, given the Services whose endpoints are still those from before a switch.
 
         `now` is in seconds of any clock that never goes back.
         """
-        hosts = {service_host(key.name, key.namespace) for key in behind}
-        in_force: dict[Key, VirtualService] = {}
         held_until: dict[Key, float] = {}
-        for one in latest:
-            key = one.metadata.key
+        in_force = dict(latest)
+        hosts = {service_host(key.name, key.namespace) for key in behind}
+        for key, one in latest.items() if hosts else ():
             before = self._in_force.get(key)
-            in_force[key] = one
             if before is not None and before != one and _routes_to(one, hosts):
                 until = self._held_until.get(key, now + HOLD_AT_MOST_S)
                 if now < until:
                     in_force[key], held_until[key] = before, until
         self._in_force, self._held_until = in_force, held_until
-        return tuple(in_force.values())
+        return in_force
 
 
 def _routes_to(virtual_service: VirtualService, hosts: Collection[str]) -> bool:

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from meshsim.mesh.clusters import ServiceName
-from meshsim.mesh.registry import UNKNOWN, Workload
+from meshsim.mesh.endpoints import UNKNOWN, Workload
 from meshsim.telemetry.exposition import Sample, sample
 
 BUCKETS: Final = (

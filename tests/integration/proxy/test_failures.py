@@ -11,8 +11,8 @@ import pytest
 
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
+from meshsim.mesh.endpoints import UNKNOWN
 from meshsim.mesh.identity import Role
-from meshsim.mesh.registry import UNKNOWN
 from meshsim.proxy.settings import Settings
 from meshsim.telemetry.istio import RequestMetrics, SeriesKey
 from tests.kits.dataplane import Proxy, Received, Upstream, app, ok, proxying, vs

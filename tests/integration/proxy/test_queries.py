@@ -11,7 +11,7 @@ from meshsim.kit.address import Address
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
-from meshsim.mesh.registry import Workload
+from meshsim.mesh.endpoints import Workload
 from meshsim.proxy.pages import serve_site
 from meshsim.proxy.queries import Add, Queries
 from meshsim.telemetry.exposition import exposition

@@ -56,7 +56,7 @@ def test_a_delegates_rules_stand_in_the_place_of_the_roots(
 
 
 def test_names_are_joined_and_what_a_delegate_lacks_is_inherited() -> None:
-    (root,) = finished(ready(objects(_ROOT, _DELEGATE).virtual_services, Kept()))
+    (root,) = (one.vs for one in finished(ready(objects(_ROOT, _DELEGATE).virtual_services, Kept())))
     assert [rule.name for rule in root.spec.http] == ["outer-inner", "outer", ""]
     assert [rule.timeout for rule in root.spec.http] == ["5s", "5s", None]
 
@@ -84,7 +84,7 @@ def test_a_match_outside_the_roots_is_a_conflict(outer: str, inner: str) -> None
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: d}\n"
         f"spec: {{http: [{{match: [{inner}], route: [{{destination: {{host: a}}}}]}}]}}"
     )
-    (merged,) = finished(ready(objects(root, delegate).virtual_services, Kept()))
+    (merged,) = (one.vs for one in finished(ready(objects(root, delegate).virtual_services, Kept())))
     assert merged.spec.http == ()
 
 
@@ -103,7 +103,7 @@ def _merged(root_match: str, own_match: str, *, root: str = "", own: str = "") -
     )
     route = "route: [{destination: {host: v1}}]"
     delegate = f"{head}metadata: {{name: d}}\nspec:\n  http: [{{match: [{own_match}], {route}{own}}}]\n"
-    (merged,) = finished(ready(objects(text, delegate).virtual_services, Kept()))
+    (merged,) = (one.vs for one in finished(ready(objects(text, delegate).virtual_services, Kept())))
     return [
         "+".join([rule.mirror.host] * (rule.mirror is not None) + [m.destination.host for m in rule.mirrors])
         if rule.mirror

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from meshsim.mesh.clusters import ServiceName
-from meshsim.mesh.registry import Workload
+from meshsim.mesh.endpoints import Workload
 from meshsim.telemetry.accesslog import json_line, text_line
 from meshsim.telemetry.exposition import exposition, merged, sample
 from meshsim.telemetry.istio import BOTH, NO_SERVICE, NO_WORKLOAD, SOURCE, RequestMetrics, SeriesKey

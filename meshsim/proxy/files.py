@@ -1,0 +1,221 @@
+"""Configuration from YAML files, which are followed: what stands there as before is not read again."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from meshsim.api.decode import Document, FieldError, Object, decode, parts_of, read_documents
+from meshsim.api.kinds import Kind, kind_named
+from meshsim.api.meta import HasMeta
+from meshsim.api.validate.findings import Finding, verdict_of
+from meshsim.api.validate.istio import check_istio, is_judged, read_istio
+from meshsim.api.validate.protojson import MessageError
+from meshsim.kit.clock import LoopClock
+from meshsim.kit.errors import InvalidManifestError, MeshsimError, StartError
+from meshsim.kit.timestamps import to_rfc3339
+from meshsim.mesh.compile import MeshObjects
+from meshsim.proxy.objects import MESH_TYPES, mesh_objects
+
+OnChange = Callable[[], None]
+Warn = Callable[[str], None]
+
+_POLL_S: Final = 0.015
+_BRIEF_S: Final = 0.0005
+"""A look that took longer is taken in a thread from then on, and less often."""
+_LOOKING_SHARE: Final = 0.05
+"""How much of the time may be spent looking."""
+_BRIEF_CHARACTERS: Final = 2000
+"""So much text is read at once; more of it in a thread, which leaves the loop to its traffic."""
+_SWITCH_S: Final = 0.0005
+"""How long reading files in a thread may keep the loop from its traffic."""
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+_Stamp = tuple[int, int, int]
+_Text = tuple[str, str]
+"""A text and the file it is from."""
+
+
+class FileSource:
+    """Reads YAML files and follows their changes. A broken edit is said and the old objects stay."""
+
+    def __init__(self, path: Path, on_change: OnChange, warn: Warn) -> None:
+        """Raises InvalidManifestError or StartError when the files cannot be read at first."""
+        self._path = path
+        self._on_change = on_change
+        self._warn = warn
+        self._reader = MeshReader(warn)
+        self._texts: dict[str, tuple[_Stamp | None, str]] = {}
+        self._stamps = self._look()
+        self._objects = self._reader.read(self._changed_texts()[0])
+
+    def objects(self) -> MeshObjects:
+        """What the files said when they were last right."""
+        return self._objects
+
+    async def synced(self) -> None:
+        """They were read when this was made."""
+
+    async def follow(self) -> None:
+        """Look for changes, for ever."""
+        sys.setswitchinterval(_SWITCH_S)
+        clock, took_s, complaint = LoopClock(), 0.0, ""
+        while True:
+            await clock.sleep(max(_POLL_S, took_s / _LOOKING_SHARE))
+            began = clock.monotonic()
+            stamps = self._look() if took_s < _BRIEF_S else await asyncio.to_thread(self._look)
+            took_s = clock.monotonic() - began
+            if stamps == self._stamps:
+                if complaint:
+                    # Said only now: a file that was still being written looks different by this time.
+                    self._warn(complaint)
+                    complaint = ""
+                continue
+            self._stamps, complaint = stamps, ""
+            try:
+                texts, size = self._changed_texts()
+                read = self._reader.read
+                self._objects = read(texts) if size <= _BRIEF_CHARACTERS else await asyncio.to_thread(read, texts)
+            except MeshsimError as error:
+                complaint = f"{error} (the configuration before this change stays in force)"
+            else:
+                self._on_change()
+
+    def _look(self) -> dict[str, _Stamp]:
+        """Which files there are, and how each stands."""
+        stamps: dict[str, _Stamp] = {}
+        for file in sorted(_files_of(self._path)) if self._path.is_dir() else [str(self._path)]:
+            try:
+                status = os.stat(file)
+            except OSError:
+                continue
+            stamps[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        return stamps
+
+    def _changed_texts(self) -> tuple[list[_Text], int]:
+        """What the files say, and the size of those that are not as they were. Raises StartError."""
+        size, texts = 0, dict[str, tuple[_Stamp | None, str]]()
+        for file in self._stamps or [str(self._path)]:
+            stamp = self._stamps.get(file)
+            known = self._texts.get(file)
+            if known is None or known[0] != stamp or stamp is None:
+                known = (stamp, _text_of(file))
+                size += len(known[1])
+            texts[file] = known
+        self._texts = texts
+        return [(text, file) for file, (_, text) in texts.items()], size
+
+
+def _files_of(directory: Path) -> Iterator[str]:
+    """The manifests in a directory and below; what is hidden is not meant to be read."""
+    for folder, folders, files in os.walk(directory):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (
+            os.path.join(folder, name) for name in files if name.endswith(_SUFFIXES) and not name.startswith(".")
+        )
+
+
+def _text_of(file: str) -> str:
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+@dataclass(slots=True)
+class _Read:
+    """An object as it was read, and as old as it then stood in the files."""
+
+    kind: Kind
+    typed: Any
+    order: int = -1
+    aged: HasMeta | None = None
+
+    def at(self, order: int) -> HasMeta:
+        """The object, as old as its order: the same one as long as it stands there."""
+        if self.aged is None or self.order != order:
+            self.order, self.aged = order, _aged(self.typed, order)
+        return self.aged
+
+
+class MeshReader:
+    """Reads the mesh's objects in texts, again and again; other kinds are left out.
+
+    A part of a text that was read before gives the same objects.
+    """
+
+    def __init__(self, warn: Warn) -> None:
+        """What Istio would refuse is said by `warn` and taken for what it says; so are kinds that nobody knows."""
+        self._warn = warn
+        self._known: dict[_Text, list[_Read]] = {}
+
+    def read(self, texts: Iterable[_Text]) -> MeshObjects:
+        """The objects in their order: the first is the oldest.
+
+        Raises InvalidManifestError naming file:line:column.
+        """
+        by_kind: dict[Kind, list[HasMeta]] = {}
+        order, known = 0, dict[_Text, list[_Read]]()
+        for text, file in texts:
+            for line, part in parts_of(text):
+                name = (part, file)
+                found = self._known.get(name)
+                if found is None:
+                    # At once: of a text that is broken further on, this is not read and warned of twice.
+                    found = self._known[name] = list(self._of_part(part, file, line))
+                known[name] = found
+                for read in found:
+                    by_kind.setdefault(read.kind, []).append(read.at(order))
+                    order += 1
+        self._known = known
+        return mesh_objects(by_kind)
+
+    def _of_part(self, part: str, file: str, line: int) -> Iterator[_Read]:
+        for document in read_documents(part, file, line):
+            version, name = str(document.value.get("apiVersion")), str(document.value.get("kind"))
+            kind = kind_named(version, name)
+            if kind is None:
+                self._warn(f"{document.where('kind')}: {name} ({version}) is no kind that is known here: left out")
+                continue
+            if kind not in MESH_TYPES:
+                continue
+            try:
+                yield _Read(kind, decode(MESH_TYPES[kind], document.value))
+            except FieldError as error:
+                raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
+            self._say_objections(kind, document)
+
+    def _say_objections(self, kind: Kind, document: Document) -> None:
+        for finding in _istios_objections(kind, document.value):
+            self._warn(f"{document.where(finding.path)}: {finding} (Istio would refuse this)")
+
+
+def read_mesh_texts(texts: Iterable[_Text], warn: Warn) -> MeshObjects:
+    """The mesh's objects in texts, each with the name of its file. Raises InvalidManifestError."""
+    return MeshReader(warn).read(texts)
+
+
+def _istios_objections(kind: Kind, obj: Object) -> tuple[Finding, ...]:
+    if not is_judged(kind.kind):
+        return ()
+    try:
+        return verdict_of(check_istio(kind.kind, read_istio(kind.kind, obj))).errors
+    except MessageError as error:
+        return (Finding("spec", str(error)),)
+
+
+def _aged(obj: Any, order: int) -> HasMeta:
+    """Objects without a creation stamp are as old as their order in the files, in the namespace `default`."""
+    metadata = obj.metadata
+    aged = msgspec.structs.replace(
+        metadata,
+        namespace=metadata.namespace or "default",
+        creation_timestamp=metadata.creation_timestamp or to_rfc3339(float(order)),
+    )
+    result: HasMeta = msgspec.structs.replace(obj, metadata=aged)
+    return result

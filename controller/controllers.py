@@ -10,6 +10,7 @@ from controller.counted import CountedApi
 from controller.deployment.reconciler import setup as setup_deployments
 from controller.events import EventRecorder
 from controller.experiment.reconciler import setup as setup_experiments
+from controller.hpa.reconciler import setup as setup_autoscalers
 from controller.job.reconciler import setup as setup_jobs
 from controller.manager import Manager, Reconciler
 from controller.metrics import CountingRecorder, MeasuredReconciler, Reconciles, controller_info, rollout_samples
@@ -61,6 +62,7 @@ class Controllers:
         setup_replica_sets(self.manager, api, clock, recorder)
         setup_deployments(self.manager, api, clock)
         setup_jobs(self.manager, api, clock)
+        setup_autoscalers(self.manager, api, clock, recorder)
         setup_analyses(self.manager, providers, self._recorder, self._measured)
         setup_experiments(self.manager, api, clock, self._recorder, self._measured)
 

@@ -72,6 +72,16 @@ REPLICA_SET: Final = Kind(
     "apps", ("v1",), "ReplicaSet", "replicasets", ("rs",), has_status=True, has_scale=True, categories=_ALL
 )
 JOB: Final = Kind("batch", ("v1",), "Job", "jobs", has_status=True, categories=_ALL)
+HORIZONTAL_POD_AUTOSCALER: Final = Kind(
+    "autoscaling",
+    ("v2", "v1"),
+    "HorizontalPodAutoscaler",
+    "horizontalpodautoscalers",
+    ("hpa",),
+    has_status=True,
+    counts_generations=False,
+    categories=_ALL,
+)
 LEASE: Final = Kind("coordination.k8s.io", ("v1",), "Lease", "leases", counts_generations=False)
 
 ROLLOUT: Final = Kind(_ARGO, ("v1alpha1",), "Rollout", "rollouts", ("ro",), has_status=True, has_scale=True)
@@ -90,8 +100,8 @@ SIDECAR: Final = Kind(_ISTIO, _ISTIO_VERSIONS, "Sidecar", "sidecars", has_status
 
 KINDS: Final[tuple[Kind, ...]] = (
     NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, EVENT, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, ENDPOINT_SLICE, DEPLOYMENT,
-    REPLICA_SET, JOB, LEASE, ROLLOUT, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, ANALYSIS_RUN, EXPERIMENT,
-    VIRTUAL_SERVICE, DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, SIDECAR,
+    REPLICA_SET, JOB, HORIZONTAL_POD_AUTOSCALER, LEASE, ROLLOUT, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE,
+    ANALYSIS_RUN, EXPERIMENT, VIRTUAL_SERVICE, DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, SIDECAR,
 )  # fmt: skip
 
 

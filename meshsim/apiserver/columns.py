@@ -10,6 +10,7 @@ from typing import Final
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.loose import at, mappings
+from meshsim.apiserver.autoscaler_columns import targets
 from meshsim.apiserver.pod_columns import pod_cells
 from meshsim.kit.durations import human_duration
 from meshsim.kit.timestamps import from_rfc3339
@@ -178,6 +179,10 @@ def _node_address(kind: str) -> Callable[[Object], Cell]:
     return fill
 
 
+def _scale_target(obj: Object) -> Cell:
+    return f"{at('spec.scaleTargetRef.kind')(obj)}/{at('spec.scaleTargetRef.name')(obj)}"
+
+
 def _event_object(obj: Object) -> Cell:
     kind, name = at("involvedObject.kind")(obj), at("involvedObject.name")(obj)
     return f"{str(kind or '').lower()}/{name or ''}"
@@ -245,6 +250,12 @@ _COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
     "Job": (
         _NAME, _made_of("Status", _job_status), _made_of("Completions", _job_completions),
         Column("Duration", _job_duration), _AGE, *_TEMPLATE_WIDE,
+    ),
+    "HorizontalPodAutoscaler": (
+        _NAME, _made_of("Reference", _scale_target), _made_of("Targets", targets),
+        _made_of("MinPods", lambda obj: str(_number(at("spec.minReplicas")(obj)) or "<unset>")),
+        _made_of("MaxPods", lambda obj: str(_number(at("spec.maxReplicas")(obj)))),
+        _made_of("Replicas", lambda obj: str(_number(at("status.currentReplicas")(obj)))), _AGE,
     ),
     "Namespace": (_NAME, _text("Status", "status.phase"), _AGE),
     "Node": (

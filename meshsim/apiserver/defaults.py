@@ -15,6 +15,7 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.loose import mapping, mappings
 from meshsim.api.pod_defaults import containers_of, fill_pod_spec
+from meshsim.apiserver.autoscalers import fill_autoscaler
 from meshsim.apiserver.schemas import custom_schema
 
 _CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
@@ -189,4 +190,5 @@ _FILLERS: Final[Mapping[str, Filler]] = {
     "Secret": _secret,
     "Namespace": _namespace,
     "EndpointSlice": _endpoint_slice,
+    "HorizontalPodAutoscaler": lambda obj, _old: fill_autoscaler(obj),
 }

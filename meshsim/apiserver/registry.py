@@ -8,9 +8,11 @@ from uuid import UUID
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import NAMESPACE, Kind
 from meshsim.api.meta import Key, key_of
+from meshsim.api.scale import scale_of
 from meshsim.apiserver import refusals, scale, strategy
 from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields, check_status
 from meshsim.apiserver.apply import Applying, applied
+from meshsim.apiserver.conversion import to_version
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.generated_names import NameEndings
 from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
@@ -98,7 +100,7 @@ class Registry:
         if options.subresource == "scale":
             scaled = read_json(write_json(scale.with_scale(kind, old, body)))
             written = self._commit(kind, strategy.prepare_update(kind, scaled, old), old, options)
-            return scale.scale_of(kind, written)
+            return scale_of(kind, written)
         obj = strategy.check_shape(kind, body, options.version)
         is_status = options.subresource == "status"
         # Of the body of a status write nothing else is looked at.
@@ -114,7 +116,7 @@ class Registry:
         """Change a part of the object, or of its scale."""
         shown = self._newest(kind, key, options.subresource)
         if options.subresource != "scale":
-            shown = {**shown, "apiVersion": _in_version(kind, options.version)}
+            shown = to_version(kind, options.version, shown)
         # The rules of writing own what they are given; a patch shares what it left alone.
         changed = write_json(self._patched(kind, shown, patch, how))
         if len(changed) > _MAX_OBJECT_BYTES:
@@ -164,7 +166,7 @@ class Registry:
         if obj is None:
             raise refusals.not_found(kind, key.name)
         self._check_subresource(kind, subresource)
-        return scale.scale_of(kind, obj) if subresource == "scale" else obj
+        return scale_of(kind, obj) if subresource == "scale" else obj
 
     def _commit(self, kind: Kind, new: Object, old: Object, options: WriteOptions) -> Object:
         if strategy.is_same(new, old):
@@ -229,10 +231,6 @@ class Registry:
         if name or not base:
             return name
         return base + self._endings.ending(kind, namespace, base, lambda key: self.store.get(kind, key) is not None)
-
-
-def _in_version(kind: Kind, version: str) -> str:
-    return f"{kind.group}/{version or kind.version}".removeprefix("/")
 
 
 def _mapping(patch: object) -> Object:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.apiserver.columns import Column, columns_of
+from meshsim.apiserver.conversion import to_version
 from meshsim.apiserver.pages import Page
 from meshsim.apiserver.selection import Told
 
@@ -52,10 +53,7 @@ class PlainJson:
         return _shared_line(self, told, lambda: self.object(told.object))
 
     def _converted(self, obj: Object) -> Object:
-        # Versions of a kind differ in nothing but their name (conversion strategy None).
-        if self.version == self.kind.version or obj.get("apiVersion") != self.kind.api_version:
-            return obj
-        return {**obj, "apiVersion": _api_version(self.kind, self.version)}
+        return to_version(self.kind, self.version, obj)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,11 @@
-"""The scale subresource: how many replicas, seen the same way for every kind that has them. Pure."""
+"""Writing the scale subresource. Pure."""
 
 from typing import Any
 
-from meshsim.api.decode import FieldError, Object, decode
+from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
-from meshsim.api.meta import LabelSelector
 from meshsim.apiserver import refusals
 from meshsim.apiserver.refusals import Cause
-
-
-def scale_of(kind: Kind, obj: Object) -> Object:
-    """The autoscaling/v1 Scale of an object. A replica count that is absent is 0."""
-    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    selector = status.get("selector")
-    # The CRD of a Rollout points at status.HPAReplicas and at a selector in text; the others have neither.
-    replicas = status.get("HPAReplicas" if kind.kind == "Rollout" else "replicas")
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {field: metadata[field] for field in kept if field in metadata},
-        "spec": {"replicas": spec.get("replicas") or 0},
-        "status": {
-            "replicas": replicas or 0,
-            "selector": selector if isinstance(selector, str) else _selector_text(spec.get("selector")),
-        },
-    }
 
 
 def with_scale(kind: Kind, obj: Object, scale: Any) -> Object:
@@ -45,10 +25,3 @@ def with_scale(kind: Kind, obj: Object, scale: Any) -> Object:
         "metadata": {**obj["metadata"], "resourceVersion": version},
         "spec": {**(obj.get("spec") or {}), "replicas": replicas},
     }
-
-
-def _selector_text(selector: object) -> str:
-    try:
-        return str(decode(LabelSelector, selector or {}))
-    except FieldError:
-        return ""

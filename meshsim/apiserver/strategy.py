@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api.decode import FieldError, Object, decode
-from meshsim.api.kinds import DEPLOYMENT, JOB, NAMESPACE, REPLICA_SET, SECRET, SERVICE, Kind
+from meshsim.api.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, NAMESPACE, REPLICA_SET, SECRET, SERVICE, Kind
 from meshsim.api.meta import LabelSelector, ObjectMeta
 from meshsim.api.validate.admission import cause_of
 from meshsim.api.validate.fields import (
@@ -26,6 +26,8 @@ from meshsim.api.validate.fields import (
 from meshsim.api.validate.findings import Finding, Findings
 from meshsim.api.validate.pod_template import check_pod_template
 from meshsim.apiserver import refusals
+from meshsim.apiserver.autoscalers import autoscaler_faults
+from meshsim.apiserver.conversion import from_version
 from meshsim.apiserver.defaults import apply_defaults
 from meshsim.apiserver.refusals import Cause
 from meshsim.kit.timestamps import to_rfc3339
@@ -74,7 +76,10 @@ def check_shape(kind: Kind, obj: object, version: str = "") -> Object:
         raise _cannot_be_read(kind, FieldError(f"metadata.{error.path}", error.message)) from None
     for field in [field for field, value in metadata.items() if value is None or value in ({}, [])]:
         del metadata[field]
-    return {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+    try:
+        return from_version(kind, version, obj)
+    except FieldError as error:
+        raise _cannot_be_read(kind, error) from None
 
 
 def _cannot_be_read(kind: Kind, error: FieldError) -> Exception:
@@ -143,6 +148,7 @@ def check(kind: Kind, obj: Object) -> None:
         *check_labels("metadata.labels", metadata.get("labels") or {}),
         *check_annotations("metadata.annotations", metadata.get("annotations") or {}),
         *_workload_faults(kind, obj),
+        *(autoscaler_faults(obj) if kind == HORIZONTAL_POD_AUTOSCALER else ()),
     ]
     causes = [*(Cause(fault.path, fault.message, cause_of(fault)) for fault in faults), *_owner_faults(metadata)]
     if causes:

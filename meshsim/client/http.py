@@ -68,7 +68,7 @@ class HttpApi:
         for item in items:
             item.setdefault("apiVersion", kind.api_version)
             item.setdefault("kind", kind.kind)
-        return Listing(items, answer["metadata"]["resourceVersion"])
+        return Listing(items, answer["metadata"].get("resourceVersion", ""))
 
     async def watch(
         self, kind: Kind, resource_version: str, namespace: str | None = None, *, selector: str = ""

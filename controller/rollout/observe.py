@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from controller.rollout.adoption import orphans_of
+from controller.rollout.claims import is_matched, orphans_of
 from controller.rollout.ephemeral import is_configured
 from controller.rollout.hashing import pod_template_hash, step_hash
 from controller.rollout.observed import Observed
@@ -56,8 +56,9 @@ def observe(seen: Seen, key: Key, now: float) -> Observed | None:
     rollout = _as_read(decode(Rollout, raw))
     rollout, workload, unresolved = _with_workload(seen, rollout)
     pod_hash = pod_template_hash(rollout.spec.template, rollout.status.collision_count)
-    uid, namespace = rollout.metadata.uid, key.namespace
-    replica_sets = seen.owned(REPLICA_SET, uid)
+    uid, namespace, selector = rollout.metadata.uid, key.namespace, rollout.spec.selector
+    owned = seen.owned(REPLICA_SET, uid)
+    replica_sets = [obj for obj in owned if is_matched(selector, obj)]
     namesake = seen.get(REPLICA_SET, Key(namespace, f"{key.name}-{pod_hash}"))
     templates, cluster_templates = _templates(seen, rollout)
     rule = destination_rule_of(rollout)
@@ -68,7 +69,8 @@ def observe(seen: Seen, key: Key, now: float) -> Observed | None:
         pod_hash=pod_hash,
         step_hash=_step_hash(raw, rollout),
         versions=tuple(oldest_first(map(version_of, replica_sets))),
-        orphans=orphans_of(namespace, rollout.spec.selector, seen.owned(REPLICA_SET, "")),
+        orphans=orphans_of(namespace, selector, seen.owned(REPLICA_SET, "")),
+        strays=tuple(obj for obj in owned if not is_matched(selector, obj)),
         is_name_taken=namesake is not None and controller_uid(namesake) != uid,
         services={
             name: service

@@ -23,9 +23,11 @@ class Observed:
     step_hash: str = ""
     """The hash of its steps, empty for blueGreen."""
     versions: tuple[Version, ...] = ()
-    """Its ReplicaSets, oldest first."""
+    """The ReplicaSets that it owns and its selector matches, oldest first."""
     orphans: tuple[Object, ...] = ()
     """ReplicaSets that nobody owns and its selector matches."""
+    strays: tuple[Object, ...] = ()
+    """ReplicaSets that it owns and its selector doesn't match."""
     is_name_taken: bool = False
     """A ReplicaSet that isn't its own has the name that the present template's would get."""
     services: Mapping[str, Object] = field(default_factory=dict)

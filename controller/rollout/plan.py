@@ -6,10 +6,10 @@ import msgspec
 
 from controller.rollout import conditions
 from controller.rollout.actions import Patch, Plan
-from controller.rollout.adoption import adoption
 from controller.rollout.analyses import find_runs
 from controller.rollout.bluegreen import reconcile_blue_green, scale_blue_green
 from controller.rollout.canary import reconcile_canary
+from controller.rollout.claims import claim
 from controller.rollout.conditions import ABORTED, INVALID_SPEC, NOT_CREATED, PAUSED, PROGRESSING, ROLLOUT_PAUSED
 from controller.rollout.draft import RESYNC_S, Draft, StoppedError, merge_patch
 from controller.rollout.duration import next_duration
@@ -26,6 +26,7 @@ from controller.rollout.workload import note_generation
 from meshsim.api.decode import Object, encode
 from meshsim.api.kinds import ROLLOUT
 from meshsim.api.progress import calculated_phase
+from meshsim.api.validate.fields import is_usable
 
 _UNRESOLVED_RETRY_S: Final = 20.0
 
@@ -34,8 +35,11 @@ def plan(observed: Observed, now: float, rules: Rules = Rules()) -> Plan:  # noq
     """What the controller does about this rollout now."""
     if observed.rollout.metadata.deletion_timestamp:
         return Plan()
-    if observed.orphans:
-        return adoption(observed, now)
+    selector = observed.rollout.spec.selector
+    if selector is not None and not is_usable(selector):
+        return Plan(error=f"rollout {observed.rollout.metadata.key} has invalid label selector")
+    if observed.orphans or observed.strays:
+        return claim(observed, now)
     draft = Draft(observed, now, rules)
     new = find_new(observed)
     draft.new_name = new.name if new else ""

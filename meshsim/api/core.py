@@ -66,6 +66,13 @@ class EnvFrom(Wire, frozen=True):
     secret_ref: Object | None = None
 
 
+class VolumeMount(Wire, frozen=True):
+    """Where a container finds a volume."""
+
+    name: str
+    mount_path: str
+
+
 class Container(Wire, frozen=True):
     """One container of a pod."""
 
@@ -76,6 +83,7 @@ class Container(Wire, frozen=True):
     working_dir: str = ""
     env: tuple[EnvVar, ...] = ()
     env_from: tuple[EnvFrom, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None
@@ -107,6 +115,7 @@ class PodSpec(Wire, frozen=True):
     init_containers: tuple[Container, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
     node_name: str = ""
+    service_account_name: str = ""
     restart_policy: str = "Always"
     termination_grace_period_seconds: int = 30
 

@@ -203,6 +203,8 @@ class ContainerWorker:
         self._tell("Created", f"Created container: {self.container.name}")
         if not _is_stillborn(started.exit):
             self._tell("Started", f"Started container {self.container.name}")
+        for missing in started.missing:
+            self._warn("FailedMount", missing)
 
     def _tell(self, reason: str, message: str) -> None:
         self._around.tell(PodEvent("Normal", reason, message, self.container.name))

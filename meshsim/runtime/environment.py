@@ -155,6 +155,7 @@ def _field(path: str, pod: Pod, sandbox: Sandbox) -> str | None:
         "metadata.namespace": pod.metadata.namespace,
         "metadata.uid": pod.metadata.uid,
         "spec.nodeName": pod.spec.node_name,
+        "spec.serviceAccountName": pod.spec.service_account_name or "default",
         "status.podIP": sandbox.ip,
         "status.podIPs": sandbox.ip,
         "status.hostIP": "127.0.0.1",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-from meshsim.api.core import Container, HttpGet, Probe
+from meshsim.api.core import Container, HttpGet, Probe, TcpSocket
 from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.running import RunningContainer
 
@@ -64,7 +64,10 @@ async def _attempt(probe: Probe, probed: Probed) -> str:
     if target is None:
         return ""
     number = port_number(target.port, probed.container)
-    reader, writer = await asyncio.open_connection(probed.sandbox.ip, probed.sandbox.port(number))
+    try:
+        reader, writer = await asyncio.open_connection(probed.sandbox.ip, probed.sandbox.port(number))
+    except ConnectionRefusedError:
+        return _refused(target, f"{probed.sandbox.ip}:{number}")
     try:
         if not isinstance(target, HttpGet):
             return ""
@@ -80,6 +83,12 @@ async def _attempt(probe: Probe, probed: Probed) -> str:
         return "" if passed else f"HTTP probe failed with statuscode: {int(status[1])}"
     finally:
         writer.close()
+
+
+def _refused(target: HttpGet | TcpSocket, address: str) -> str:
+    """In the kubelet's words."""
+    what = f'Get "http://{address}/{target.path.removeprefix("/")}": ' if isinstance(target, HttpGet) else ""
+    return f"{what}dial tcp {address}: connect: connection refused"
 
 
 def port_number(port: int | str, container: Container) -> int:

@@ -31,6 +31,7 @@ from meshsim.runtime.log import ContainerLog
 from meshsim.runtime.stdio import Input, Stdio
 from meshsim.runtime.throttle import throttle
 from meshsim.runtime.usage import Family, Measured, measured
+from meshsim.runtime.volumes import missing_volumes
 from meshsim.runtime.warden import end_marked
 
 _LAST_WORDS_S: Final = 0.5
@@ -61,6 +62,7 @@ class ProcessRuntime:
         environment[warden.MARK] = mark
         inside = ProgramInside(container, environment, self._warden)
         started = ProcessContainer(container, environment, self._clock, mark, inside)
+        started.missing = await asyncio.to_thread(missing_volumes, container)
         await self._warden.start()
         await started.begin(arguments_of(container, environment), self._warden)
         self._tasks.start(self._attend(started), f"program of {pod.metadata.name}")
@@ -103,6 +105,7 @@ class ProcessContainer:
         self._mark = mark
         self.log = ContainerLog(clock)
         self.inside = inside
+        self.missing: tuple[str, ...] = ()
         self.leader = 0
         """The process id, and that of its group."""
         self._environment = environment

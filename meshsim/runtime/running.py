@@ -21,6 +21,10 @@ class RunningContainer(Protocol):
         """How it ended; None until it has."""
 
     @property
+    def missing(self) -> Sequence[str]:
+        """What its spec asks for and it hasn't got, a sentence each."""
+
+    @property
     def inside(self) -> Inside | None:
         """Where commands can be run; None of a simulation, which has no inside."""
 

@@ -95,6 +95,11 @@ class SimulatedContainer:
         self._heads: dict[int, bytes] = {}
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """It reads no file."""
+        return ()
+
+    @property
     def is_listening(self) -> bool:
         """A client can connect."""
         return any(server.is_serving() for server in self._servers)

@@ -18,6 +18,7 @@ class ScriptedContainer:
         self.executed: list[str] = []
         self.told: list[str] = []
         self.ignores_stop = False
+        self.missing: tuple[str, ...] = ()
         self.log = ContainerLog(VirtualClock())
 
     def end(self, code: int, reason: str = "") -> None:
@@ -68,6 +69,7 @@ class ScriptedRuntime:
         self.answers: dict[str, int] = {}
         self.seamless = True
         self.cannot_start = False
+        self.missing: tuple[str, ...] = ()
 
     def is_seamless(self, container: Container) -> bool:
         return self.seamless
@@ -76,7 +78,7 @@ class ScriptedRuntime:
         if self.refusal is not None:
             raise self.refusal
         started = ScriptedContainer()
-        started.answers = self.answers
+        started.answers, started.missing = self.answers, self.missing
         self.started.append(started)
         if self.cannot_start:
             started.end(128, "StartError")

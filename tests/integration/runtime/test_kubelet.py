@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import CONFIG_MAP, NODE, POD
+from meshsim.api.kinds import CONFIG_MAP, EVENT, NODE, POD
 from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
@@ -139,6 +139,29 @@ async def test_a_probe_that_never_passes_leaves_the_pod_running_and_not_ready(
     await node.clock.advance(60)
     pod = await eventually(lambda: pod_with(node.api, "a", "PodReadyToStartContainers"))
     assert (pod["status"]["phase"], conditions_of(pod)["Ready"]) == ("Running", "False")
+
+
+@pytest.mark.parametrize(
+    ("handler", "what"),
+    [
+        ({"httpGet": {"path": "/up", "port": 8081}}, 'Get "http://{0}:8081/up": dial tcp {0}:8081'),
+        ({"tcpSocket": {"port": 8081}}, "dial tcp {0}:8081"),
+    ],
+)
+async def test_a_probe_that_nobody_answers_says_so_in_the_kubelets_words(
+    node: RunningNode, handler: Object, what: str
+) -> None:
+    await node.api.create(POD, pod_object("a", probe=handler))
+    await eventually(lambda: node.kubelet.workers)
+    await node.clock.advance(2)
+
+    async def told() -> bool:
+        pod = await pod_named(node.api, "a")
+        said = [event["message"] for event in (await node.api.list(EVENT)).items if event["reason"] == "Unhealthy"]
+        refused = f"{what.format(pod['status']['podIP'])}: connect: connection refused"
+        return said == [f"Readiness probe failed: {refused}"]
+
+    await eventually(told, ignoring=(KeyError,))
 
 
 async def test_a_pod_that_fails_its_probe_three_times_is_no_longer_ready(node: RunningNode) -> None:

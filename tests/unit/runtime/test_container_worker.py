@@ -279,6 +279,18 @@ async def test_a_containers_start_and_end_are_told() -> None:
     }
 
 
+async def test_what_a_container_does_not_get_is_told() -> None:
+    life = Life()
+    life.runtime.missing = ("no such volume here",)
+    async with living(life):
+        await life.clock.advance(1)
+    assert (life.told[-1].type, life.told[-1].reason, life.told[-1].message) == (
+        "Warning",
+        "FailedMount",
+        "no such volume here",
+    )
+
+
 async def test_what_goes_wrong_is_told() -> None:
     life = Life(
         image="web:v1",

@@ -40,6 +40,15 @@ def test_a_program_is_told_where_to_listen_and_who_it_is() -> None:
     }
 
 
+@pytest.mark.parametrize(("spec", "name"), [({}, "default"), ({"serviceAccountName": "shop"}, "shop")])
+def test_a_program_can_be_told_its_service_account(spec: Object, name: str) -> None:
+    account = {"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}}
+    pod = decode(
+        Pod, {"metadata": {"name": "web-1"}, "spec": {"containers": [{"name": "web", "env": [account]}], **spec}}
+    )
+    assert environment_of(pod, pod.spec.containers[0], SANDBOX, {})["WHO"] == name
+
+
 def test_the_port_is_the_one_that_really_listens() -> None:
     pod, container = pod_of(ports=[{"containerPort": 8080}])
     assert environment_of(pod, container, Sandbox("127.0.0.1", {8080: 41233}), {})["PORT"] == "41233"

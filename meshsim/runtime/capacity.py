@@ -22,15 +22,16 @@ PERIOD_S: Final = 0.1
 
 
 class Quota:
-    """A CPU limit: what a period's worth can pay for is done at once, what goes beyond waits until it is paid."""
+    """A rate on average: what a period's worth can pay for is done at once, what goes beyond waits until it is paid."""
 
-    def __init__(self, cores: float) -> None:
-        self._cores = cores
+    def __init__(self, per_s: float) -> None:
+        """Of a CPU limit, the cores: seconds of CPU a second."""
+        self._per_s = per_s
         self._paid_until = -math.inf
 
-    def wait_s(self, now: float, cost_s: float) -> float:
-        """Seconds to wait after work that has just cost that many seconds of CPU."""
-        self._paid_until = max(self._paid_until, now - PERIOD_S) + cost_s / self._cores
+    def wait_s(self, now: float, cost: float) -> float:
+        """Seconds to wait after something that has just cost so much."""
+        self._paid_until = max(self._paid_until, now - PERIOD_S) + cost / self._per_s
         return max(self._paid_until - now, 0.0)
 
 

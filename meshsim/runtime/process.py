@@ -22,6 +22,7 @@ from meshsim.api.core import Container, Pod
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime import warden
+from meshsim.runtime.capacity import Quota
 from meshsim.runtime.command import check_startable, start_problem
 from meshsim.runtime.containers import Exit, Sandbox, Usage, cpu_limit, memory_limit
 from meshsim.runtime.conversation import CannotRunError, Wanted
@@ -37,6 +38,8 @@ from meshsim.runtime.warden import end_marked
 _LAST_WORDS_S: Final = 0.5
 _MEASURE_EVERY_S: Final = 1.0
 _CANNOT_START: Final = 128
+_LOG_BYTES_PER_S: Final = 4 * 1024 * 1024
+"""Who prints more has to wait, as it would for a slow disk."""
 _CORES: Final = os.cpu_count() or 1
 
 
@@ -252,10 +255,17 @@ class _Output(asyncio.Protocol):
     def __init__(self, log: ContainerLog, inside: ProgramInside) -> None:
         self._log = log
         self._inside = inside
+        self._clock = LoopClock()
+        self._rate = Quota(_LOG_BYTES_PER_S)
 
     def data_received(self, data: bytes) -> None:
         self._log.write(data)
         self._inside.heard(data)
+        wait_s = self._rate.wait_s(self._clock.monotonic(), len(data))
+        if wait_s > 0.0:
+            # To take it in costs the node time, which is the other pods' too.
+            self._inside.hold_up(1)
+            asyncio.get_running_loop().call_later(wait_s, self._inside.hold_up, -1)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._log.close()

@@ -148,6 +148,18 @@ async def test_a_program_that_prints_without_end_costs_no_more_than_a_megabyte(r
     await container.wait()
 
 
+async def test_a_program_that_prints_faster_than_anybody_reads_has_to_wait(run: Run) -> None:
+    container = await run(
+        *python(
+            "import os, time\nend, total = time.monotonic() + 1, 0\n"
+            "while time.monotonic() < end: total += os.write(1, b'x' * 999 + b'\\n')\n"
+            "os.write(1, b'\\n%d\\n' % total)"
+        )
+    )
+    assert await container.wait() == Exit(0)
+    assert int(printed(container)[-1]) < 10 * 2**20
+
+
 async def test_cpu_and_memory_are_measured_with_those_of_its_children(run: Run) -> None:
     burn = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\ntime.sleep(60)"
     container = await run("sh", "-c", f'{sys.executable} -c "$0" & wait', burn)

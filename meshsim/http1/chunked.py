@@ -4,9 +4,13 @@ import re
 from typing import Final
 
 from meshsim.http1.errors import MessageError
+from meshsim.http1.grammar import FIELD, TOKEN
 
-_SIZE_LINE: Final = re.compile(rb"([0-9a-fA-F]{1,16})(?:[ \t]*+;[\t -~\x80-\xff]*+)?\r\n")
-_TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n")
+_QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_VALUE: Final = rb"[ \t]*+=[ \t]*+(?:" + TOKEN + rb"++|" + _QUOTED + rb")"
+_EXTENSION: Final = rb"[ \t]*+;[ \t]*+" + TOKEN + rb"++(?:" + _VALUE + rb")?+"
+_SIZE_LINE: Final = re.compile(rb"([0-9a-fA-F]{1,15})(?:" + _EXTENSION + rb")*+\r\n")
+"""Sixty bits are more than anybody sends, and less than anybody counts with."""
 _MAX_LINE_BYTES: Final = 4096
 _MAX_TRAILER_BYTES: Final = 60 * 1024
 
@@ -65,7 +69,7 @@ class ChunkDecoder:
 
     def _take_size(self, data: bytes, at: int) -> int:
         line = _SIZE_LINE.match(data, at)
-        if line is None:
+        if line is None or line.end() - at > _MAX_LINE_BYTES:
             return self._hold(data, at)
         self._left = int(line[1], 16)
         if self._left:
@@ -79,8 +83,8 @@ class ChunkDecoder:
             self.done = True
             self.rest = data[at + 2 :]
             return at + 2
-        line = _TRAILER_LINE.match(data, at)
-        if line is None:
+        line = FIELD.match(data, at)
+        if line is None or line.end() - at > _MAX_LINE_BYTES:
             return self._hold(data, at)
         self._trailer_bytes += line.end() - at
         if self._trailer_bytes > _MAX_TRAILER_BYTES:
@@ -88,7 +92,7 @@ class ChunkDecoder:
         return line.end()
 
     def _hold(self, data: bytes, at: int) -> int:
-        """Keep an incomplete line; a complete one was wrong."""
+        """Keep an incomplete line; a complete one was wrong, or too long."""
         if b"\n" in data[at:] or len(data) - at > _MAX_LINE_BYTES:
             raise MessageError(400, "http1.codec_error")
         self._held = data[at:]

@@ -10,7 +10,7 @@ from copy import copy
 from typing import Final, Generic, Self, TypeVar
 
 from meshsim.http1.errors import MessageError
-from meshsim.http1.grammar import FIELD_LINE, MAX_FIELDS
+from meshsim.http1.grammar import FIELD_LINE, MAX_FIELDS, TOKEN
 
 Line = tuple[bytes, bytes]
 """A header's name, lower-case, and its value."""
@@ -27,6 +27,12 @@ _KEPT_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"
 """What `Connection` names to no effect: its own words, and headers that a message cannot do without."""
 _GRPC: Final = re.compile(rb"application/grpc(?:[+;]|$)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_CODING: Final = re.compile(TOKEN + rb"++")
+_NAME: Final = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*+"
+_IPV6: Final = rb"\[[0-9A-Fa-f.]*+:[0-9A-Fa-f:.]*+\]"
+_AUTHORITY: Final = re.compile(rb"(?:" + _IPV6 + rb"|" + _NAME + rb")(?::([0-9]{0,5}))?")
+"""A comma is no part of a name here, though a URI may have it: a list of hosts is no host."""
+_MAX_PORT: Final = 65535
 
 
 class Fields:
@@ -71,21 +77,19 @@ class Fields:
 
 
 def is_authority(text: bytes) -> bool:
-    """Whether a text can be a Host: nothing of a path, a query or a fragment is in it."""
-    return not (b"/" in text or b"?" in text or b"#" in text)
+    """Whether a text can be a Host: one name or address, perhaps empty, perhaps with a port. A user can't be in it."""
+    found = _AUTHORITY.fullmatch(text)
+    return found is not None and (not found[1] or int(found[1]) <= _MAX_PORT)
 
 
 class RequestFields(Fields):
-    """The headers of a request. `host` is None when there is none; several are joined, as Envoy does."""
+    """The headers of a request. `host` is None when there is none; several are joined, and are no valid one."""
 
     __slots__ = ("forward", "host", "host_is_valid", "is_grpc")
 
     def __init__(self, lines: tuple[Line, ...], length: int, measured: bool, options: frozenset[bytes], upgrade: bytes):
         hosts = [value for name, value in lines if name == b"host"]
         self.host = b",".join(hosts) if hosts else None
-        if len(hosts) > 1:
-            # Nobody upstream shall choose one of them.
-            lines = ((b"host", b",".join(hosts)), *(line for line in lines if line[0] != b"host"))
         super().__init__(lines, length, measured, options, upgrade)
         self.host_is_valid = self.host is None or is_authority(self.host)
         self.is_grpc = _GRPC.match(self.first(b"content-type")) is not None
@@ -141,7 +145,7 @@ def read_request_fields(section: bytes) -> RequestFields:
     if codings and lengths:
         raise MessageError(400, "http1.content_length_and_chunked_not_allowed")
     if codings and not _is_chunked(codings):
-        raise MessageError(501, "http1.invalid_transfer_encoding")
+        raise MessageError(501 if _is_unknown(codings) else 400, "http1.invalid_transfer_encoding")
     length = _length_of(lengths, 400) if lengths else 0
     return RequestFields(lines, CHUNKED if codings else length, bool(codings or lengths), options, upgrade)
 
@@ -170,6 +174,8 @@ def _read(section: bytes, too_many: MessageError | None = None) -> _Read:
             continue
         if name == b"content-length":
             lengths.append(value)
+            # Who reads numbers as a program's source does takes zeros in front for an octal one.
+            value = value.lstrip(b"0") or value[-1:]
         lines.append((name, value))
     if len(lines) > MAX_FIELDS:
         raise too_many or MessageError(*_TOO_MANY)
@@ -190,6 +196,12 @@ def _tokens(value: bytes) -> frozenset[bytes]:
 
 def _is_chunked(codings: list[bytes]) -> bool:
     return len(codings) == 1 and codings[0].lower() == b"chunked"
+
+
+def _is_unknown(codings: list[bytes]) -> bool:
+    """Whether these codings would tell where a body ends, to somebody who knows them."""
+    *inner, last = [coding.strip(b" \t").lower() for line in codings for coding in line.split(b",")]
+    return b"chunked" not in inner and all(_CODING.fullmatch(coding) for coding in (*inner, last))
 
 
 def _length_of(lengths: list[bytes], status: int) -> int:

@@ -17,8 +17,10 @@ _METHODS: Final = (
 )  # fmt: skip
 """The methods Envoy's codec knows; any other is refused."""
 
-_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_FIELD: Final = _TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n"
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+"""One character of it."""
+
+_FIELD: Final = TOKEN + rb"++:[\t -~\x80-\xff]*+\r\n"
 _FIELDS: Final = rb"((?:" + _FIELD + rb")*+)"
 _REQUEST_LINE: Final = rb"(" + rb"|".join(_METHODS) + rb") ([!-~]++) HTTP/1\.([01])\r\n"
 _STATUS_LINE: Final = rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?\r\n"

@@ -24,7 +24,8 @@ class RequestHead:
         self.is_http10 = minor == b"0"
         self.fields = fields
         self.size = size
-        self.is_usual = target[:1] == b"/" and fields.host is not None and fields.host_is_valid
+        has_host = fields.host is not None and fields.host_is_valid
+        self.is_usual = has_host and target[:1] == b"/" and method != b"CONNECT"
 
 
 class ResponseHead:

@@ -12,8 +12,12 @@ def addressed(method: bytes, target: bytes, fields: RequestFields) -> tuple[byte
     """Target and fields of a request with its authority in `host`, where an absolute target or CONNECT has brought it.
 
     What is left is a path, `*` for OPTIONS, or the authority of CONNECT. Raises MessageError for any other target,
-    and when nobody can tell whom the request is for.
+    and when nobody can tell whom the request is for. A host must be there, and be one, also where it is overruled.
     """
+    if fields.host is None:
+        raise MessageError(400, "missing_host_header", flags="", is_silent=True)
+    if not fields.host_is_valid:
+        raise MessageError(400, "http.invalid_authority")
     if target[:8].lower().startswith(_SCHEMES):
         authority, target = _split_absolute(target)
         if authority != fields.host:
@@ -24,8 +28,6 @@ def addressed(method: bytes, target: bytes, fields: RequestFields) -> tuple[byte
         fields = fields.for_authority(target)
     elif target[:1] != b"/" and (target != b"*" or method != b"OPTIONS"):
         raise MessageError(400, "http1.codec_error")
-    if fields.host is None:
-        raise MessageError(400, "missing_host_header", flags="", is_silent=True)
     if not fields.host_is_valid:
         raise MessageError(400, "http.invalid_authority")
     return target, fields

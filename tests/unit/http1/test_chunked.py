@@ -43,7 +43,9 @@ def test_what_is_encoded_is_decoded() -> None:
         b"3\r\nabc\r\r0\r\n\r\n",
         b"0\r\nBad Trailer: 1\r\n\r\n",
         b"0\r\n\n",
-        b"11111111111111111\r\n",
+        b"1111111111111111\r\n",
+        b"3;" + b"a" * 5000 + b"\r\nabc\r\n0\r\n\r\n",
+        b"0\r\na: " + b"a" * 5000 + b"\r\n\r\n",
         b"1" * 5000,
     ],
 )

@@ -3,7 +3,14 @@
 import pytest
 
 from meshsim.http1.errors import MessageError
-from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, FieldsMemo, read_request_fields, read_response_fields
+from meshsim.http1.fields import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    FieldsMemo,
+    is_authority,
+    read_request_fields,
+    read_response_fields,
+)
 from meshsim.http1.grammar import REQUEST_HEAD, RESPONSE_HEAD, fault_of
 
 _HOST = b"Host: a\r\n"
@@ -80,11 +87,28 @@ def test_te_keeps_only_trailers() -> None:
     assert read_request_fields(_HOST + b"TE: deflate\r\n").lines == ((b"host", b"a"),)
 
 
-def test_several_hosts_are_joined_and_none_is_none() -> None:
+def test_several_hosts_are_joined_for_the_log_and_are_no_host() -> None:
     both = read_request_fields(b"Host: a\r\nX: 1\r\nHost: b\r\n")
-    assert both.host == b"a,b"
-    assert both.lines == ((b"host", b"a,b"), (b"x", b"1"))
+    assert (both.host, both.host_is_valid) == (b"a,b", False)
     assert read_request_fields(b"A: b\r\n").host is None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (b"a", True), (b"", True), (b"a_b.C-d.test:8080", True), (b"a:", True), (b"a%2eb:65535", True),
+        (b"127.0.0.1:1", True), (b"[::1]", True), (b"[::ffff:10.0.0.1]:80", True), (b"*.a", True),
+        (b"a,b", False), (b"u@a", False), (b"a/b", False), (b"a?b", False), (b"a:65536", False), (b"a:1:2", False),
+        (b"::1", False), (b"[::1", False), (b"[a]", False), (b"a b", False), (b"\xe4", False), (b"%zz", False),
+    ],
+)  # fmt: skip
+def test_a_host_is_one_name_or_address_perhaps_with_a_port(text: bytes, is_one: bool) -> None:
+    assert is_authority(text) is is_one
+
+
+def test_a_length_goes_on_without_zeros_in_front() -> None:
+    assert read_request_fields(b"Content-Length: 010\r\n").lines == ((b"content-length", b"10"),)
+    assert read_response_fields(b"Content-Length: 00\r\n").lines == ((b"content-length", b"0"),)
 
 
 def test_the_length_of_a_body() -> None:
@@ -107,7 +131,9 @@ def test_the_length_of_a_body() -> None:
         (b"Content-Length:\r\n", 400),
         (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400),
         (b"Transfer-Encoding: gzip, chunked\r\n", 501),
-        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 501),
+        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 400),
+        (b"Transfer-Encoding: chunked, gzip\r\n", 400),
+        (b"Transfer-Encoding: ,chunked\r\n", 400),
         (b"Transfer-Encoding: identity\r\n", 501),
         (b"Transfer-Encoding: xchunked\r\n", 501),
     ],

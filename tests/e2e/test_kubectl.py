@@ -3,10 +3,7 @@
 import asyncio
 import contextlib
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,71 +13,16 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import DEPLOYMENT, POD
 from meshsim.api.meta import Key
 from meshsim.client.http import HttpApi
-from tests.kits.apiserver import Secured, secured_apiserver
+from tests.kits.apiserver import secured_apiserver
 from tests.kits.eventually import eventually
+from tests.kits.kubectl import KUBECTL, Kubectl
 from tests.kits.manifests import pod, pod_template, rollout, service, virtual_service
-
-KUBECTL = shutil.which("kubectl")
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.asyncio,
-    pytest.mark.skipif(KUBECTL is None, reason="no kubectl on this machine: the real client was NOT tried"),
+    pytest.mark.skipif(not KUBECTL, reason="no kubectl on this machine: the real client was NOT tried"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Kubectl:
-    """A kubectl with a home and a kubeconfig of its own."""
-
-    def __init__(self, server: Secured, home: Path) -> None:
-        self.server = server
-        self.home = home
-
-    async def __call__(self, *arguments: str, stdin: Object | None = None, **env: str) -> str:
-        """What the command prints; it must succeed."""
-        run = await self.run(*arguments, stdin=stdin, **env)
-        assert run.code == 0, (arguments, run)
-        return run.out
-
-    async def run(self, *arguments: str, stdin: Object | None = None, **env: str) -> Run:
-        """Run the command to its end."""
-        async with self.started(*arguments, **env) as process:
-            async with asyncio.timeout(30):
-                out, err = await process.communicate(json.dumps(stdin).encode() if stdin is not None else None)
-        return Run(process.returncode or 0, out.decode(), err.decode())
-
-    async def minor_version(self) -> int:
-        """The client's own, 32 for 1.32."""
-        version = json.loads(await self("version", "--client", "-o", "json"))
-        return int(version["clientVersion"]["minor"].rstrip("+"))
-
-    @contextlib.asynccontextmanager
-    async def started(self, *arguments: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A command that goes on until it is killed."""
-        assert KUBECTL is not None
-        process = await asyncio.create_subprocess_exec(
-            KUBECTL,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "HOME": str(self.home), "KUBECONFIG": str(self.server.kubeconfig), **env},
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.communicate()
 
 
 @pytest_asyncio.fixture
@@ -337,8 +279,6 @@ async def forwarded_port(forwarding: asyncio.subprocess.Process) -> int:
 
 
 async def test_ports_of_a_pod_are_forwarded(kubectl: Kubectl) -> None:
-    if await kubectl.minor_version() < 31:
-        pytest.skip("kubectl before 1.31 forwards ports without a WebSocket")
     async with (
         a_pod_that_answers(kubectl, "127.0.0.77") as port,
         kubectl.started("port-forward", "pod/web-1-a", f":{port}", ":1") as forwarding,

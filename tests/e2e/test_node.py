@@ -152,7 +152,7 @@ async def test_a_program_serves_at_its_pods_address_and_its_output_is_kept(tmp_p
             assert (await ask(session, pod))["version"] == "v3"
             (container,) = pod["status"]["containerStatuses"]
             assert (container["restartCount"], "running" in container["state"]) == (0, True)
-            logs = f"http://{served.addresses['node']}/containerLogs/default/a/web"
+            logs = f"{url}/api/v1/namespaces/default/pods/a/log"
             async with session.get(logs, params={"tailLines": "1"}) as answer:
                 assert (answer.status, await answer.text()) == (200, "v3 is up\n")
             async with session.get(logs, params={"previous": "true"}) as answer:

@@ -26,12 +26,12 @@ OnChange = Callable[[], None]
 Warn = Callable[[str], None]
 
 _POLL_S: Final = 0.015
-_BRIEF_S: Final = 0.0005
-"""A look that took longer is taken in a thread from then on, and less often."""
-_LOOKING_SHARE: Final = 0.05
-"""How much of the time may be spent looking."""
+_POLL_EACH_S: Final = 30e-6
+"""Many files are looked at less often: a look at one takes some three microseconds."""
+_FEW_FILES: Final = 200
+"""So many are looked at at once; more of them in a thread, which leaves the loop to its traffic."""
 _BRIEF_CHARACTERS: Final = 2000
-"""So much text is read at once; more of it in a thread, which leaves the loop to its traffic."""
+"""So much text is read at once, and more of it in such a thread."""
 _SWITCH_S: Final = 0.0005
 """How long reading files in a thread may keep the loop from its traffic."""
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -64,12 +64,11 @@ class FileSource:
     async def follow(self) -> None:
         """Look for changes, for ever."""
         sys.setswitchinterval(_SWITCH_S)
-        clock, took_s, complaint = LoopClock(), 0.0, ""
+        clock, complaint = LoopClock(), ""
         while True:
-            await clock.sleep(max(_POLL_S, took_s / _LOOKING_SHARE))
-            began = clock.monotonic()
-            stamps = self._look() if took_s < _BRIEF_S else await asyncio.to_thread(self._look)
-            took_s = clock.monotonic() - began
+            count = len(self._stamps)
+            await clock.sleep(max(_POLL_S, count * _POLL_EACH_S))
+            stamps = self._look() if count <= _FEW_FILES else await asyncio.to_thread(self._look)
             if stamps == self._stamps:
                 if complaint:
                     # Said only now: a file that was still being written looks different by this time.
@@ -100,7 +99,7 @@ class FileSource:
     def _changed_texts(self) -> tuple[list[_Text], int]:
         """What the files say, and the size of those that are not as they were. Raises StartError."""
         size, texts = 0, dict[str, tuple[_Stamp | None, str]]()
-        for file in self._stamps or [str(self._path)]:
+        for file in self._stamps if self._path.is_dir() else [str(self._path)]:
             stamp = self._stamps.get(file)
             known = self._texts.get(file)
             if known is None or known[0] != stamp or stamp is None:
@@ -152,7 +151,9 @@ class MeshReader:
     def __init__(self, warn: Warn) -> None:
         """What Istio would refuse is said by `warn` and taken for what it says; so are kinds that nobody knows."""
         self._warn = warn
-        self._known: dict[_Text, list[_Read]] = {}
+        self._texts: dict[str, tuple[str, list[_Read]]] = {}
+        self._parts: dict[str, dict[str, list[_Read]]] = {}
+        """What was read of each part of each file's text."""
 
     def read(self, texts: Iterable[_Text]) -> MeshObjects:
         """The objects in their order: the first is the oldest.
@@ -160,20 +161,26 @@ class MeshReader:
         Raises InvalidManifestError naming file:line:column.
         """
         by_kind: dict[Kind, list[HasMeta]] = {}
-        order, known = 0, dict[_Text, list[_Read]]()
+        order, found = 0, dict[str, tuple[str, list[_Read]]]()
         for text, file in texts:
-            for line, part in parts_of(text):
-                name = (part, file)
-                found = self._known.get(name)
-                if found is None:
-                    # At once: of a text that is broken further on, this is not read and warned of twice.
-                    found = self._known[name] = list(self._of_part(part, file, line))
-                known[name] = found
-                for read in found:
-                    by_kind.setdefault(read.kind, []).append(read.at(order))
-                    order += 1
-        self._known = known
+            known = self._texts.get(file)
+            found[file] = (text, self._of_text(text, file)) if known is None or known[0] is not text else known
+            for read in found[file][1]:
+                by_kind.setdefault(read.kind, []).append(read.at(order))
+                order += 1
+        self._texts = found
+        self._parts = {file: self._parts[file] for file in found}
         return mesh_objects(by_kind)
+
+    def _of_text(self, text: str, file: str) -> list[_Read]:
+        known = self._parts.setdefault(file, {})
+        parts = parts_of(text)
+        for line, part in parts:
+            if part not in known:
+                # At once: of a text that is broken further on, this is not read and warned of twice.
+                known[part] = list(self._of_part(part, file, line))
+        self._parts[file] = {part: known[part] for _, part in parts}
+        return [read for _, part in parts for read in known[part]]
 
     def _of_part(self, part: str, file: str, line: int) -> Iterator[_Read]:
         for document in read_documents(part, file, line):

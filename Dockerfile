@@ -10,12 +10,13 @@ COPY meshsim meshsim
 COPY controller controller
 COPY loadtest loadtest
 COPY examples examples
-RUN /opt/meshsim/bin/pip install --no-deps . && mkdir /data
+RUN /opt/meshsim/bin/pip install --no-deps . && mkdir /data /access
 
 FROM python:3.11-slim AS meshsim
 COPY --from=build /opt/meshsim /opt/meshsim
-# A volume mounted here belongs to whom the directory belongs to.
+# Volumes mounted here belong to whom the directories belong to.
 COPY --from=build --chown=10001:10001 /data /data
+COPY --from=build --chown=10001:10001 /access /etc/meshsim
 ENV PATH=/opt/meshsim/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001:10001
 ENTRYPOINT ["meshsim"]

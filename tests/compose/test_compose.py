@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import pytest
 
+from meshsim.client.kubeconfig import Kubeconfig, kubeconfig_of
 from tests.kits.compose import Answer, Composed, composed
 from tests.kits.eventually import eventually_blocking
+from tests.kits.processes import meshsim
 
 PLANES = ("apiserver", "controller", "node", "proxy")
 
@@ -31,6 +35,21 @@ def test_a_plane_runs_healthy_without_privileges_and_is_published_to_this_machin
     assert container["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
     bindings = [each for many in (container["HostConfig"]["PortBindings"] or {}).values() for each in many]
     assert {each["HostIp"] for each in bindings} <= {"127.0.0.1"}
+
+
+def test_the_api_lets_in_who_is_given_its_kubeconfig_and_nobody_else(mesh: Composed, tmp_path: Path) -> None:
+    server = f"https://{mesh.compose('port', 'apiserver', '6443').strip()}"
+    file = tmp_path / "kubeconfig"
+    file.write_text(mesh.meshsim("kubeconfig", "--raw", "--server", server))
+    ran = meshsim("get", "pods", "--kubeconfig", str(file))
+    assert ran.code == 0, ran.err
+    assert "my-app-" in ran.out
+    connection = Kubeconfig(file).read()
+    file.write_text(kubeconfig_of(replace(connection, token="")))
+    assert "(Unauthorized)" in meshsim("get", "pods", "--kubeconfig", str(file)).err
+    for service in PLANES:
+        assert connection.token not in str(mesh.inspect(service))
+    assert connection.token not in mesh.compose("logs")
 
 
 def test_locust_loads_the_mesh_from_a_container_of_its_own(mesh: Composed) -> None:

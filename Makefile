@@ -59,6 +59,9 @@ bench: $(DEV) ## the proxy beside Envoy, nginx, HAProxy, Caddy and aiohttp: proc
 bench-api: $(DEV) ## the API server: reads, writes, watchers, memory; in memory, and with TLS and journal
 	@$(BIN)/python -m tests.bench.api
 
+bench-publish: $(DEV) ## one change among a thousand VirtualServices: what putting it in force takes
+	@$(BIN)/python -m tests.bench.publish
+
 bench-controller: $(DEV) ## two thousand rollouts: start, rest, reaction
 	@$(BIN)/python -m tests.bench.controller
 
@@ -79,4 +82,4 @@ lock: $(DEV) ## pin the newest versions
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-faults test-crash test-compose fuzz bench bench-api bench-controller bench-node fix wheel lock clean
+.PHONY: help setup demo test check e2e test-faults test-crash test-compose fuzz bench bench-api bench-publish bench-controller bench-node fix wheel lock clean

@@ -1,4 +1,4 @@
-"""What publishing one change costs among many: `python -m tests.bench.publish [--virtual-services N]`.
+"""What publishing one change costs among many: `make bench-publish`.
 
 Each of the VirtualServices has a Service, a DestinationRule and two pods of its own. The changes come by a watch,
 as in `meshsim up`; what is measured reaches from the decoded event to the configuration in force.

@@ -26,6 +26,7 @@ PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
     "node": (
         PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s,vs=2s"),
         PassedOn("--drain", "TIME", "real time that a terminating pod goes on serving"),
+        PassedOn("--shared-address", None, "put all pods at 127.0.0.1, with ports of their own"),
     ),
     "proxy": (
         PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s,vs=2s"),

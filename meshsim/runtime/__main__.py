@@ -43,6 +43,11 @@ def main() -> int:
     parser.add_argument(
         "--drain", default="2s", help="real time that a terminating pod goes on serving (default %(default)s)"
     )
+    parser.add_argument(
+        "--shared-address",
+        action="store_true",
+        help="put all pods at 127.0.0.1, with ports of their own, as where a machine has no more loopback addresses",
+    )
     add_plane_flags(parser)
     flags = parser.parse_args()
 
@@ -76,7 +81,16 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         caches = Caches(*(Informer(api, kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, ENDPOINTS)))
         events = PodEvents(api, plane.clock, flags.name)
         node = Node(
-            flags.name, api, plane.clock, runtimes, caches.pods.learn, lags, events, own_port, has_aliases(), drain_s
+            name=flags.name,
+            api=api,
+            clock=plane.clock,
+            runtime=runtimes,
+            learn=caches.pods.learn,
+            lags=lags,
+            events=events,
+            port=own_port,
+            has_aliases=not flags.shared_address and has_aliases(),
+            drain_s=drain_s,
         )
         kubelet = Kubelet(node, caches.pods)
         controller = EndpointsController(api, caches, plane.clock, lags)

@@ -93,7 +93,7 @@ class ChunkDecoder:
 
     def _hold(self, data: bytes, at: int) -> int:
         """Keep an incomplete line; a complete one was wrong, or too long."""
-        if b"\n" in data[at:] or len(data) - at > _MAX_LINE_BYTES:
+        if b"\n" in data[at:] or len(data) - at > _MAX_LINE_BYTES or b"\r" in data[at:-1]:
             raise MessageError(400, "http1.codec_error")
         self._held = data[at:]
         return len(data)

@@ -15,14 +15,16 @@ from meshsim.proxy.peers import UpstreamUser
 
 _MAX_RESPONSE_HEAD_BYTES: Final = 256 * 1024
 _WRITE_HIGH_BYTES: Final = 64 * 1024
+_MAX_INFORMATIONAL: Final = 50
+"""So many 1xx responses may come before the one that counts."""
 
 
 class Upstream(asyncio.Protocol):
     """The protocol of an upstream connection."""
 
     __slots__ = (
-        "_decoder", "_head", "_heads", "_left", "_status", "_tunnelled", "host", "idle_since", "is_closing",
-        "received_bytes", "requests", "reusable", "transport", "user",
+        "_decoder", "_head", "_heads", "_informational", "_left", "_status", "_tunnelled", "host", "idle_since",
+        "is_closing", "received_bytes", "requests", "reusable", "transport", "user",
     )  # fmt: skip
 
     def __init__(self, host: Host, heads: HeadMemo[ResponseHead]) -> None:
@@ -36,6 +38,7 @@ class Upstream(asyncio.Protocol):
         self.received_bytes = 0
         self.idle_since = 0.0
         self._head: PartialHead | None = None
+        self._informational = 0
         self._left = 0
         self._status = 0  # of the response whose body is being read, 0 before its head
         self._decoder: ChunkDecoder | None = None
@@ -48,7 +51,7 @@ class Upstream(asyncio.Protocol):
         self.user = user
         self.requests += 1
         self.reusable = self.requests < self.host.cluster.plan.limits.max_requests_per_connection
-        self.received_bytes = 0
+        self.received_bytes = self._informational = 0
         self.transport.write(head)  # type: ignore[union-attr] # only connected ones are handed out
 
     def write(self, data: bytes) -> None:
@@ -185,6 +188,10 @@ class Upstream(asyncio.Protocol):
             user.on_tunnel(fields)
             if rest and self.user is user:
                 user.on_data(rest)
+            return
+        self._informational += 1
+        if self._informational > _MAX_INFORMATIONAL:
+            self._refuse(user)
             return
         user.on_informational(status, fields)
         if rest and self.user is user:

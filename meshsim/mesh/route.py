@@ -24,6 +24,8 @@ class RouteDestination:
     """Where a route leads and what happens to a request on the way there.
 
     `plain` promises that nothing does: no operation, rewrite or hash; then `tail` ends the head as it is sent.
+    `former_authority` is what an upstream is told of the authority before `authority` replaced it: None stands for the
+    client's, and nothing is said of it when it is empty.
     """
 
     cluster: str
@@ -32,6 +34,7 @@ class RouteDestination:
     request_stages: Stages = ()
     response_stages: Stages = ()
     authority: bytes | None = None
+    former_authority: bytes | None = None
     hashes: tuple[HashPolicy, ...] = ()
 
 

@@ -164,8 +164,9 @@ def _destination(
         name = f"{host}:{port}"
     levels = [level for level in ((rule.headers, entry.headers) if single else (entry.headers, rule.headers)) if level]
     request_stages = compile_stages((level.request for level in levels), merged=single)
-    rewritten = rule.rewrite.authority if rule.rewrite else None
-    authority = rewritten or authority_of(rule.headers) or authority_of(entry.headers) or None
+    of_route = (rule.rewrite.authority if rule.rewrite else None) or authority_of(rule.headers)
+    of_entry = authority_of(entry.headers)
+    authority = of_route or of_entry or None
     return RouteDestination(
         cluster,
         tail_of(name + path, *waits),
@@ -173,6 +174,7 @@ def _destination(
         request_stages=request_stages,
         response_stages=compile_stages((level.response for level in levels), merged=single),
         authority=authority.encode() if authority else None,
+        former_authority=None if single or not of_entry else of_entry.encode() if of_route else b"",
         hashes=hashes,
     )
 

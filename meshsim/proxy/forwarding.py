@@ -73,7 +73,8 @@ def request_lines(exchange: ExchangeState, destination: RouteDestination) -> tup
         lines = apply_stages(destination.request_stages, lines, ExchangeContext(exchange))
     if destination.authority is not None:
         lines = [(name, destination.authority if name == b"host" else value) for name, value in lines]
-        lines.append((b"x-envoy-original-host", request.authority))
+        former = request.authority if destination.former_authority is None else destination.former_authority
+        lines += [(b"x-envoy-original-host", former)] if former else []
     if fields.upgrade:
         lines += [(b"connection", b"Upgrade"), (b"upgrade", fields.upgrade)]
     if request.method in _SAYS_NO_BODY and not fields.measured:

@@ -11,8 +11,8 @@ from typing import Final
 import pytest
 
 from meshsim.proxy.settings import Settings
+from tests.kits.ambiguous import PASSED, REFUSED, chunks, get, post
 from tests.kits.dataplane import Proxy, app, proxying
-from tests.kits.hostile import PASSED, REFUSED, chunks, get, post
 from tests.kits.wiretap import Wiretap
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_factories=["uvloop"])]

@@ -12,9 +12,9 @@ from typing import Final
 import h11
 import pytest
 
+from tests.kits.ambiguous import BODIES, CODINGS, FIELDS, LENGTHS, UNKNOWN_CODINGS
 from tests.kits.dataplane import app, proxying
 from tests.kits.eventually import eventually
-from tests.kits.hostile import BODIES, CODINGS, FIELDS, LENGTHS, UNKNOWN_CODINGS
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_factories=["uvloop"])]
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -87,10 +88,19 @@ async def _serve(plane: Plane, flags: argparse.Namespace, secured: _Secured | No
                 host, port = advertised or reached_at(flags.host), int(addresses["api"].rpartition(":")[2])
                 await asyncio.to_thread(secured.credentials.write_kubeconfig, secured.kubeconfig, host, port)
                 addresses["kubeconfig"] = str(secured.kubeconfig.absolute())
+            if flags.ready_fd is None:
+                _tell(addresses)
             plane.ready(addresses)
             await plane.stopping.wait()
         finally:
             await dashboard.close()
+
+
+def _tell(addresses: Mapping[str, str]) -> None:
+    """Say where it is to the person who started it by hand."""
+    kubeconfig = addresses.get("kubeconfig")
+    api = f"https://{addresses['api']}   (kubeconfig: {kubeconfig})" if kubeconfig else f"http://{addresses['api']}"
+    print(f"API         {api}", flush=True)  # noqa: T201 - people read this
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import re
 import socket
 import ssl
 import subprocess
@@ -100,10 +101,23 @@ def test_on_another_address_the_dashboard_asks_for_the_token_over_tls(tmp_path: 
 
 
 def test_it_may_be_opened_to_everybody_but_the_api_is_not(tmp_path: Path) -> None:
-    with apiserver("--data-dir", str(tmp_path), "--host", "0.0.0.0", "--insecure-bind") as served:
+    flags = (*FREE, "--data-dir", str(tmp_path), "--host", "0.0.0.0", "--insecure-bind")
+    with serving("meshsim.apiserver", *flags, stderr=subprocess.PIPE) as served:
         assert status(f"127.0.0.1:{port_of(served, 'dashboard')}", "/", {}) == 200
         tls = tls_of(Kubeconfig(Path(served.addresses["kubeconfig"])).read())
         assert status(f"127.0.0.1:{port_of(served, 'api')}", "/api", {}, tls) == 401
+        served.process.terminate()
+        assert served.process.stderr is not None
+        assert b"everybody who reaches 0.0.0.0 sees what the dashboard shows" in served.process.stderr.read()
+
+
+def test_whoever_starts_it_by_hand_is_told_where_its_kubeconfig_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "meshsim.apiserver", *FREE, "--data-dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        process.terminate()
+    assert re.fullmatch(rf"API         https://127\.0\.0\.1:\d+   \(kubeconfig: {tmp_path}/kubeconfig\)\n", told)
 
 
 def test_clients_are_told_the_name_that_is_advertised(tmp_path: Path) -> None:

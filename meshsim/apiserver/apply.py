@@ -1,14 +1,13 @@
 """Server-side apply: a manager says what it wants of an object; the rest belongs to others. Pure.
 
-Followed are the managers that apply. What somebody changes by other means belongs to nobody: it is neither kept
-for him nor a conflict (a listed difference from a real API server).
+What others set by applying, updating or patching is theirs: kept for them, and a conflict when it is to change.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meshsim.api.decode import Object
+from meshsim.api.decode import FieldError, Object, read_json
 from meshsim.api.kinds import Kind
 from meshsim.apiserver import refusals
 from meshsim.apiserver.fieldsets import (
@@ -17,6 +16,7 @@ from meshsim.apiserver.fieldsets import (
     difference,
     fields_of,
     identity_of,
+    is_atomic,
     is_set,
     leaves,
     list_keys,
@@ -26,10 +26,14 @@ from meshsim.apiserver.fieldsets import (
     value_at,
     without,
 )
+from meshsim.apiserver.managers import UPDATE
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.schemas import full_schema
 from meshsim.kit.timestamps import to_rfc3339
 
+_KUBECTL: Final = "kubectl"
+_CLIENT_SIDE: Final = "kubectl-client-side-apply"
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _NOT_APPLIED: Final = ("apiVersion", "kind")
 _IDENTITY: Final = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 
@@ -58,7 +62,8 @@ def applied(kind: Kind, live: Object | None, wanted: Object, applying: Applying)
     entries = _entries(live)
     others = [entry for entry in entries if not _is_by(entry, applying)]
     if live is not None:
-        _check_conflicts(kind, live, wanted, mine, [] if applying.force else others)
+        asked = [] if applying.force else _client_side(live, others, schema, applying)
+        _check_conflicts(live, wanted, mine, asked)
     if applying.force:
         others = [kept for entry in others if (kept := _giving_up(entry, mine))]
     before: FieldSet = next((entry["fieldsV1"] for entry in entries if _is_by(entry, applying)), {})
@@ -83,11 +88,12 @@ def _metadata(live: Object | None, wanted: Object, merged: Object) -> Object:
 
 def _entries(live: Object | None) -> list[Object]:
     entries = live["metadata"].get("managedFields") if live is not None else None
-    return [entry for entry in entries or () if entry.get("operation") == "Apply"]
+    return list(entries or ())
 
 
 def _is_by(entry: Object, applying: Applying) -> bool:
-    return entry.get("manager") == applying.manager and entry.get("subresource", "") == applying.subresource
+    who = (entry.get("operation"), entry.get("manager"), entry.get("subresource", ""))
+    return who == ("Apply", applying.manager, applying.subresource)
 
 
 def _entry(api_version: str, fields: FieldSet, applying: Applying) -> Object:
@@ -108,32 +114,63 @@ def _giving_up(entry: Object, taken: FieldSet) -> Object | None:
     return {**entry, "fieldsV1": left} if left else None
 
 
-def _check_conflicts(kind: Kind, live: Object, wanted: Object, mine: FieldSet, others: list[Object]) -> None:
+def _check_conflicts(live: Object, wanted: Object, mine: FieldSet, others: list[Object]) -> None:
     causes = [cause for entry in others for cause in _conflicts(live, wanted, mine, entry)]
-    if not causes:
-        return
-    message = f"Apply failed with {len(causes)} conflict{'s' if len(causes) > 1 else ''}: "
-    listed = "; ".join(f"{cause.message}: {cause.field}" for cause in causes)
-    raise refusals.apply_conflict(kind, live["metadata"]["name"], message + listed, causes)
+    if len(causes) == 1:
+        raise refusals.apply_conflict(f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", causes)
+    if causes:
+        by_manager: dict[str, list[str]] = {}
+        for cause in causes:
+            by_manager.setdefault(cause.message.removeprefix("conflict "), []).append(f"- {cause.field}")
+        lines = [line for who in sorted(by_manager) for line in (f"conflicts {who}:", *by_manager[who])]
+        listed = "\n".join(lines)
+        raise refusals.apply_conflict(f"Apply failed with {len(causes)} conflicts: {listed}", causes)
 
 
 def _conflicts(live: Object, wanted: Object, mine: FieldSet, entry: Object) -> Iterator[Cause]:
     theirs = set(leaves(entry["fieldsV1"]))
     for path in leaves(mine):
         if path in theirs and value_at(live, path) != value_at(wanted, path):
-            yield Cause(readable(path), f'conflict with "{entry["manager"]}"', "FieldManagerConflict")
+            yield Cause(readable(path), f"conflict with {_told(entry)}", "FieldManagerConflict")
 
 
-def _merge(live: Any, wanted: Any, schema: Schema, field: str = "") -> Any:
-    if isinstance(wanted, dict):
+def _told(entry: Object) -> str:
+    """A manager as a conflict names it."""
+    part = f' with subresource "{entry["subresource"]}"' if entry.get("subresource") else ""
+    version = f" using {entry.get('apiVersion')}" if entry.get("operation") == UPDATE else ""
+    return f'"{entry["manager"]}"{part}{version}'
+
+
+def _client_side(live: Object | None, others: list[Object], schema: Schema, applying: Applying) -> list[Object]:
+    """Others' entries as they count for conflicts: what kubectl applied from its own side is kubectl's to change."""
+    annotations = (live or {"metadata": {}})["metadata"].get("annotations") or {}
+    if applying.manager != _KUBECTL or _LAST_APPLIED not in annotations:
+        return others
+    try:
+        last = read_json(annotations[_LAST_APPLIED])
+    except FieldError:
+        return others
+    applied_before = fields_of(last, schema) if isinstance(last, dict) else {}
+    return [
+        {**entry, "fieldsV1": difference(entry["fieldsV1"], applied_before)} if _is_client_side(entry) else entry
+        for entry in others
+    ]
+
+
+def _is_client_side(entry: Object) -> bool:
+    return entry.get("operation") == UPDATE and entry.get("manager") == _CLIENT_SIDE
+
+
+def _merge(live: Any, wanted: Any, schema: Schema) -> Any:
+    if isinstance(wanted, dict) and not is_atomic(schema):
         base = live if isinstance(live, dict) else {}
-        merged = {name: _merge(base.get(name), part, part_schema(schema, name), name) for name, part in wanted.items()}
+        merged = {name: _merge(base.get(name), part, part_schema(schema, name)) for name, part in wanted.items()}
         return {**base, **merged}
     if isinstance(wanted, list) and isinstance(live, list):
-        keys = list_keys(field, [*live, *wanted], schema)
+        keys = list_keys([*live, *wanted], schema)
         if keys:
             return _merge_items(live, wanted, keys, part_schema(schema, "[]"))
-        if is_set(field, [*live, *wanted], schema):
+        if is_set([*live, *wanted], schema):
             return [*live, *(item for item in wanted if item not in live)]
     return wanted
 

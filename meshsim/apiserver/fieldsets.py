@@ -13,25 +13,24 @@ FieldSet = dict[str, Any]
 Schema = Object
 """A structural schema, empty where nothing is known."""
 
-_KEYS: Final = {"ownerReferences": ("uid",)}
-"""The lists of metadata that are maps: schemas of custom resources say nothing of metadata."""
-_SETS: Final = frozenset({"finalizers"})
 _KEY_DEFAULTS: Final = {"protocol": "TCP"}
 
 
-def list_keys(field: str, items: list[Any], schema: Schema) -> tuple[str, ...]:
+def list_keys(items: list[Any], schema: Schema) -> tuple[str, ...]:
     """The keys by which a list's items are told apart; none for a list that is one value."""
-    if not all(isinstance(item, dict) for item in items):
-        return ()
-    if schema:
-        return tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    return _KEYS.get(field, ())
+    keys = schema.get("x-kubernetes-list-map-keys")
+    return tuple(keys) if keys and all(isinstance(item, dict) for item in items) else ()
 
 
-def is_set(field: str, items: list[Any], schema: Schema) -> bool:
+def is_set(items: list[Any], schema: Schema) -> bool:
     """Whether a list is a set of plain values that several managers may add to."""
     plain = not any(isinstance(item, dict | list) for item in items)
-    return plain and (field in _SETS or schema.get("x-kubernetes-list-type") == "set")
+    return plain and schema.get("x-kubernetes-list-type") == "set"
+
+
+def is_atomic(schema: Schema) -> bool:
+    """Whether a mapping is one value."""
+    return schema.get("x-kubernetes-map-type") == "atomic"
 
 
 def part_schema(schema: Schema, field: str) -> Schema:
@@ -49,17 +48,36 @@ def identity_of(item: Object, keys: tuple[str, ...]) -> str:
     return "k:" + write_json(dict(sorted(found.items()))).decode()
 
 
-def fields_of(value: Any, schema: Schema, field: str = "") -> FieldSet:
+def member_of(item: Any) -> str:
+    """How a value of a list that is a set is named."""
+    return "v:" + write_json(item).decode()
+
+
+def fields_of(value: Any, schema: Schema) -> FieldSet:
     """Everything that a value sets."""
+    return _fields(value, schema, marked=False)
+
+
+def whole(value: Any, schema: Schema) -> FieldSet:
+    """Everything that a value sets, and itself wherever it has parts."""
+    return _fields(value, schema, marked=True)
+
+
+def _fields(value: Any, schema: Schema, *, marked: bool) -> FieldSet:
+    if is_atomic(schema):
+        return {}
+    itself: FieldSet = {".": {}} if marked and value else {}
     if isinstance(value, dict):
-        return {f"f:{name}": fields_of(part, part_schema(schema, name), name) for name, part in value.items()}
+        parts = {f"f:{name}": _fields(part, part_schema(schema, name), marked=marked) for name, part in value.items()}
+        return {**itself, **parts}
     if isinstance(value, list):
-        keys = list_keys(field, value, schema)
+        keys = list_keys(value, schema)
         if keys:
             items = part_schema(schema, "[]")
-            return {identity_of(item, keys): {".": {}, **fields_of(item, items)} for item in value}
-        if is_set(field, value, schema):
-            return {"v:" + write_json(item).decode(): {} for item in value}
+            dot: FieldSet = {} if is_atomic(items) else {".": {}}
+            return itself | {identity_of(item, keys): dot | _fields(item, items, marked=marked) for item in value}
+        if is_set(value, schema):
+            return itself | {member_of(item): {} for item in value}
     return {}
 
 

@@ -14,6 +14,17 @@ Message = dict[str, list[str]]
 """Fields by their protobuf number: JSON name, type, flags, and for a list its items' keys (`=`: a set)."""
 
 _GROUPS: Final = {"": "core", "autoscaling/v2": "autoscalingv2"}
+_ATOMIC: Final[Object] = {"x-kubernetes-map-type": "atomic"}
+_ATOMIC_STRUCTS: Final = frozenset({
+    "meta.LabelSelector", "meta.OwnerReference", "core.ConfigMapKeySelector", "core.SecretKeySelector",
+    "core.ObjectFieldSelector", "core.ResourceFieldSelector", "core.LocalObjectReference", "core.ObjectReference",
+    "core.TypedLocalObjectReference", "core.NodeSelector", "core.NodeSelectorTerm", "core.EndpointAddress",
+    "core.EndpointPort", "discovery.EndpointPort", "networking.ServiceBackendPort",
+    "autoscaling.CrossVersionObjectReference",
+})  # fmt: skip
+"""Structs that are one value to server-side apply (`+structType=atomic`)."""
+_ATOMIC_MAPS: Final = frozenset({"core.PodSpec.nodeSelector", "core.ServiceSpec.selector"})
+"""Maps that are (`+mapType=atomic`)."""
 _META_KINDS: Final = frozenset({"DeleteOptions"})
 
 
@@ -48,10 +59,11 @@ def fields_of_message(name: str) -> dict[str, list[str]]:
 @cache
 def schema_of_message(name: str) -> Object:
     """The structural schema of a message; those of its parts are shared with other schemas."""
-    return {
-        "type": "object",
-        "properties": {json_name: _schema_of_field(field) for json_name, field in fields_of_message(name).items()},
+    properties = {
+        field: _schema_of_field(described) | (_ATOMIC if f"{name}.{field}" in _ATOMIC_MAPS else {})
+        for field, described in fields_of_message(name).items()
     }
+    return {"type": "object", "properties": properties, **(_ATOMIC if name in _ATOMIC_STRUCTS else {})}
 
 
 def _schema_of_field(field: list[str]) -> Object:

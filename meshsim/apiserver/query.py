@@ -9,6 +9,7 @@ from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.deletion import POLICIES, DeleteOptions
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "True", "TRUE"})
+_MAX_MANAGER: Final = 128
 Query = Mapping[str, str]
 
 
@@ -65,6 +66,12 @@ def limit(query: Query) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise refusals.bad_request(f'limit: Invalid value: "{text}": must be a number of objects')
     return int(text)
+
+
+def manager(query: Query, user_agent: str) -> str:
+    """Whose the fields are that a write changes: the named manager's, or else the program's."""
+    name = query.get("fieldManager") or user_agent.partition("/")[0]
+    return "".join(letter for letter in name if letter.isprintable())[:_MAX_MANAGER] or "unknown"
 
 
 def field_validation(query: Query) -> FieldValidation:

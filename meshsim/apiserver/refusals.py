@@ -60,9 +60,9 @@ def conflict(kind: Kind, name: str, problem: str, causes: Sequence[Cause] = ()) 
     return _refusal(409, "Conflict", message, _of(kind, name, causes))
 
 
-def apply_conflict(kind: Kind, name: str, message: str, causes: Sequence[Cause]) -> ApiError:
+def apply_conflict(message: str, causes: Sequence[Cause]) -> ApiError:
     """409: what somebody wants to apply is another manager's."""
-    return _refusal(409, "Conflict", message, _of(kind, name, causes))
+    return _refusal(409, "Conflict", message, {"causes": _causes(causes)})
 
 
 def bad_request(message: str) -> ApiError:

@@ -15,8 +15,10 @@ from meshsim.apiserver.apply import Applying, applied
 from meshsim.apiserver.conversion import to_version
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.generated_names import NameEndings
+from meshsim.apiserver.managers import Updating, managed_after
 from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
 from meshsim.apiserver.refusals import Cause
+from meshsim.apiserver.schemas import full_schema
 from meshsim.apiserver.selection import Selection
 from meshsim.apiserver.store import Store
 from meshsim.client.api import PatchType
@@ -34,8 +36,8 @@ class WriteOptions:
     """How to write.
 
     `version` is the one the body is in, `subresource` the part of the object it is about, `dry_run` only tries,
-    `warn` is told what the writer should know of a write that succeeds, `managed_fields` is who manages what from
-    now on, None for as before.
+    `warn` is told what the writer should know of a write that succeeds. `manager` owns what the write changes;
+    without one nobody's fields are kept. `managed_fields` is who manages what from now on, None to find out.
     """
 
     version: str = ""
@@ -43,6 +45,7 @@ class WriteOptions:
     dry_run: bool = False
     validation: FieldValidation = FieldValidation.IGNORE
     warn: Warn = field(default=lambda _: None)
+    manager: str = ""
     managed_fields: list[Object] | None = None
 
 
@@ -80,8 +83,7 @@ class Registry:
         name = self._new_name(kind, namespace, obj["metadata"])
         birth = strategy.Birth(namespace, self.now(), self._uid(), name)
         obj = strategy.prepare_create(kind, obj, birth)
-        if options.managed_fields:
-            obj["metadata"]["managedFields"] = options.managed_fields
+        self._note_managers(kind, None, obj, options)
         check_admission(kind, obj, options.warn)
         key = key_of(obj)
         self._check_namespace(kind, key)
@@ -98,18 +100,19 @@ class Registry:
         old = self._newest(kind, key)
         self._check_subresource(kind, options.subresource)
         if options.subresource == "scale":
-            scaled = read_json(write_json(scale.with_scale(kind, old, body)))
-            written = self._commit(kind, strategy.prepare_update(kind, scaled, old), old, options)
+            scaled = strategy.prepare_update(kind, read_json(write_json(scale.with_scale(kind, old, body))), old)
+            self._note_managers(kind, old, scaled, options)
+            written = self._commit(kind, scaled, old, options)
             return scale_of(kind, written)
         obj = strategy.check_shape(kind, body, options.version)
         is_status = options.subresource == "status"
         # Of the body of a status write nothing else is looked at.
         written = {"status": obj.get("status")} if is_status else obj
         check_fields(kind, written, options.validation, options.warn)
+        given = obj["metadata"].get("managedFields")
         prepare = strategy.prepare_status if is_status else strategy.prepare_update
         new = prepare(kind, obj, old)
-        if options.managed_fields is not None:
-            new["metadata"]["managedFields"] = options.managed_fields
+        self._note_managers(kind, old, new, options, None if is_status else given)
         return self._commit(kind, new, old, options)
 
     def patch(self, kind: Kind, key: Key, patch: Any, how: PatchType, options: WriteOptions = _PLAIN) -> Object:
@@ -135,7 +138,7 @@ class Registry:
         merged = read_json(write_json(merged))
         # Fields are judged where they are wished for, not where others put them.
         unjudged = FieldValidation.IGNORE
-        options = replace(options, version="", validation=unjudged, managed_fields=managed_fields)
+        options = replace(options, version="", validation=unjudged, managed_fields=managed_fields, manager="")
         if live is None:
             return self.create(kind, key.namespace, merged, options)
         return self.replace(kind, key, merged, options)
@@ -167,6 +170,21 @@ class Registry:
             raise refusals.not_found(kind, key.name)
         self._check_subresource(kind, subresource)
         return scale_of(kind, obj) if subresource == "scale" else obj
+
+    def _note_managers(
+        self, kind: Kind, old: Object | None, new: Object, options: WriteOptions, given: list[Object] | None = None
+    ) -> None:
+        """Keep who manages what; `given` is what the writer says about it itself."""
+        metadata, entries = new["metadata"], options.managed_fields
+        if entries is None and options.manager:
+            known = given or (old["metadata"].get("managedFields") if old is not None else None) or []
+            written_as = f"{kind.group}/{options.version or kind.version}".removeprefix("/")
+            updating = Updating(options.manager, written_as, options.subresource, self.now())
+            entries = managed_after(known, old, new, full_schema(kind), updating)
+        if entries:
+            metadata["managedFields"] = entries
+        elif entries is not None:
+            metadata.pop("managedFields", None)
 
     def _commit(self, kind: Kind, new: Object, old: Object, options: WriteOptions) -> Object:
         if strategy.is_same(new, old):

@@ -220,6 +220,7 @@ class _Write:
             dry_run=query.is_dry_run(request.query),
             validation=query.field_validation(request.query),
             warn=self.warnings.append,
+            manager=query.manager(request.query, request.headers.get("User-Agent", "")),
         )
 
 

@@ -28,7 +28,8 @@ def full_schema(kind: Kind) -> Object:
     """The schema of any kind in the version it is stored in; empty when nothing is known of its fields."""
     schema = custom_schema(kind)
     if schema is not None:
-        return schema
+        metadata = schema_of_message("meta.ObjectMeta")
+        return {**schema, "properties": {**(schema.get("properties") or {}), "metadata": metadata}} if schema else {}
     name = message_name(kind.api_version, kind.kind)
     return schema_of_message(name) if name in messages() else {}
 

@@ -104,8 +104,10 @@ def test_no_other_write_changes_who_manages_what(registry: Registry) -> None:
 
 
 def test_a_set_of_fields_is_a_tree_with_items_named_by_key() -> None:
-    value = {"containers": [{"name": "web", "image": "v1", "args": ["a"]}], "finalizers": ["x"]}
-    fields = fields_of(value, schema_of_message("core.PodSpec"))
+    spec = {"containers": [{"name": "web", "image": "v1", "args": ["a"]}]}
+    fields = fields_of(spec, schema_of_message("core.PodSpec"))
+    fields |= fields_of({"finalizers": ["x"]}, schema_of_message("meta.ObjectMeta"))
+    value = {**spec, "finalizers": ["x"]}
     item: FieldSet = {".": {}, "f:name": {}, "f:image": {}, "f:args": {}}
     assert fields == {"f:containers": {'k:{"name":"web"}': item}, "f:finalizers": {'v:"x"': {}}}
     paths = [readable(path) for path in leaves(fields)]

@@ -16,7 +16,7 @@ from meshsim.mesh.normalise import Normalise, base
 from meshsim.mesh.policy import PolicyIndex, Ruled, compile_policies, ruled_services
 from meshsim.mesh.reachable import Reachable, compile_reachable
 from meshsim.mesh.route import EMPTY_TABLE, RouteTable
-from meshsim.mesh.services import MeshService, compile_services
+from meshsim.mesh.services import MeshService, compile_services, seen_by
 from meshsim.mesh.source import TableSource
 from meshsim.mesh.steps import Steps, finished
 from meshsim.mesh.tables import compile_table
@@ -82,9 +82,9 @@ class Compiler:
         """
         spec, proxy = self._spec, self._spec.proxy
         named = (*objects.services, *objects.service_entries)
-        services = yield from self._services.of(named, partial(_services, objects))
+        services = yield from self._services.of(named, partial(_services, objects, proxy))
         endpoints = yield from self._endpoints.of(
-            (*named, *objects.endpoint_slices, *objects.pods, objects.resolved), partial(_endpoints, objects)
+            (*named, *objects.endpoint_slices, *objects.pods, objects.resolved), partial(_endpoints, objects, proxy)
         )
         policies = yield from self._policies.of(objects.destination_rules, partial(_policies, objects, proxy))
         ruled = yield from self._ruled.of((*services, policies), partial(ruled_services, services, policies))
@@ -99,16 +99,22 @@ class Compiler:
         return Snapshot(tables, clusters, spec.mesh.normalise)
 
 
-def _services(objects: MeshObjects, kept: Kept) -> Steps[tuple[MeshService, ...]]:
-    return compile_services(oldest_first(objects.services), oldest_first(objects.service_entries), kept)
+def _named(objects: MeshObjects, proxy: Identity) -> tuple[list[Service], list[ServiceEntry]]:
+    services = seen_by(proxy.namespace, oldest_first(objects.services))
+    return services, seen_by(proxy.namespace, oldest_first(objects.service_entries))
 
 
-def _endpoints(objects: MeshObjects, kept: Kept) -> Steps[dict[str, Endpoints]]:
+def _services(objects: MeshObjects, proxy: Identity, kept: Kept) -> Steps[tuple[MeshService, ...]]:
+    return compile_services(*_named(objects, proxy), kept)
+
+
+def _endpoints(objects: MeshObjects, proxy: Identity, kept: Kept) -> Steps[dict[str, Endpoints]]:
+    services, entries = _named(objects, proxy)
     ordered = EndpointObjects(
-        services=oldest_first(objects.services),
+        services=services,
         slices=objects.endpoint_slices,
         pods=objects.pods,
-        entries=oldest_first(objects.service_entries),
+        entries=entries,
         resolved=objects.resolved,
     )
     return compile_endpoints(ordered, kept)

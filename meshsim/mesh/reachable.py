@@ -1,12 +1,11 @@
 """The services that a proxy's workload may call, and the names by which it may."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from meshsim.mesh.identity import Identity
 from meshsim.mesh.kept import Kept
-from meshsim.mesh.names import is_visible
 from meshsim.mesh.services import MeshService
 from meshsim.mesh.steps import STRIDE, Steps
 
@@ -19,16 +18,14 @@ class Reachable:
     first_ports: Mapping[str, int]
 
 
-def compile_reachable(services: Iterable[MeshService], proxy: Identity, kept: Kept) -> Steps[Reachable]:
+def compile_reachable(services: Sequence[MeshService], proxy: Identity, kept: Kept) -> Steps[Reachable]:
     """What that proxy sees of the mesh."""
-    visible = [s for s in services if is_visible(s.export_to, s.namespace, proxy.namespace)]
-    yield
     first_ports: dict[str, int] = {}
-    for number, own in enumerate((yield from kept.each("ports", partial(_first_ports, proxy), visible))):
+    for number, own in enumerate((yield from kept.each("ports", partial(_first_ports, proxy), services))):
         if not number % STRIDE:
             yield
         first_ports.update(own)
-    return Reachable({service.host: service for service in visible}, first_ports)
+    return Reachable({service.host: service for service in services}, first_ports)
 
 
 def _first_ports(proxy: Identity, service: MeshService) -> dict[str, int]:

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from meshsim.api.core import EndpointSlice, Service, ServicePort
 from meshsim.api.networking import ServiceEntry
 from meshsim.mesh.kept import Kept
-from meshsim.mesh.names import DEFAULT_NAMESPACE, service_host
+from meshsim.mesh.names import DEFAULT_NAMESPACE, is_visible, service_host
 from meshsim.mesh.steps import Steps
 
-_NOT_HTTP: Final = frozenset(("tcp", "tls", "https", "mongo", "redis", "mysql", "udp"))
+S = TypeVar("S", Service, ServiceEntry)
+
+_NOT_HTTP: Final = frozenset(("tcp", "tls", "https", "mongo", "redis", "mysql", "udp", "kubernetes.io/wss"))
+_HTTP: Final = frozenset(("http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"))
+_NEVER_SNIFFED: Final = frozenset((25, 53, 3306, 27017))
+"""Ports that are TCP unless their protocol is told."""
+_EXPORT_TO: Final = "networking.istio.io/exportTo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,6 @@ class MeshService:
     name: str
     ports: tuple[MeshPort, ...]
     addresses: tuple[str, ...] = ()
-    export_to: tuple[str, ...] = ()
     short_name: str = ""
     """The Service's own name; empty for entries."""
 
@@ -61,6 +66,18 @@ def compile_services(
     return tuple(kept.as_before(("service", host), service) for host, service in by_host.items())
 
 
+def seen_by(namespace: str, objects: Iterable[S]) -> list[S]:
+    """The Services or ServiceEntries that are exported to a namespace; to its proxies there are no others."""
+    return [one for one in objects if is_visible(_exported_to(one), namespace_of(one), namespace)]
+
+
+def _exported_to(obj: Service | ServiceEntry) -> tuple[str, ...]:
+    if isinstance(obj, ServiceEntry):
+        return obj.spec.export_to
+    listed = obj.metadata.annotations.get(_EXPORT_TO, "")
+    return tuple(entry.strip() for entry in listed.split(",") if entry.strip())
+
+
 def namespace_of(obj: Service | EndpointSlice | ServiceEntry) -> str:
     """The namespace, `default` when the object names none."""
     return obj.metadata.namespace or DEFAULT_NAMESPACE
@@ -79,8 +96,12 @@ def _of_service(service: Service) -> MeshService:
 
 
 def _is_http(port: ServicePort) -> bool:
-    protocol = port.app_protocol or port.name.partition("-")[0]
-    return port.protocol == "TCP" and protocol.lower() not in _NOT_HTTP
+    """Whether a port is HTTP: by its protocol, else by its name's first word, else by what comes there."""
+    protocol = (port.app_protocol or port.name).lower()
+    word = protocol.partition("-")[0]
+    if port.protocol != "TCP" or word in _NOT_HTTP:
+        return False
+    return word in _HTTP or port.port not in _NEVER_SNIFFED
 
 
 def _of_entry(entry: ServiceEntry) -> tuple[MeshService, ...]:
@@ -93,7 +114,6 @@ def _of_entry(entry: ServiceEntry) -> tuple[MeshService, ...]:
             name=host.lower(),
             ports=ports,
             addresses=tuple(address for address in spec.addresses if "/" not in address),
-            export_to=spec.export_to,
         )
         for host in spec.hosts
     )

@@ -122,9 +122,9 @@ def _with_workload(seen: Seen, rollout: Rollout) -> tuple[Rollout, Object | None
     workload = seen.get(kind, Key(namespace, reference.name))
     if workload is None:
         return rollout, None, f'{kind.resource} "{namespace}/{reference.name}" not found'
-    selector = rollout.spec.selector
-    if selector is None:
-        selector = decode(LabelSelector, (workload.get("spec") or {}).get("selector") or {})
+    selector, given = rollout.spec.selector, (workload.get("spec") or {}).get("selector")
+    if selector is None and given is not None:
+        selector = decode(LabelSelector, given)
     spec = msgspec.structs.replace(rollout.spec, selector=selector, template=template_of(workload))
     generation = str(workload["metadata"].get("generation") or 0)
     annotations = rollout.metadata.annotations | {WORKLOAD_GENERATION_ANNOTATION: generation}

@@ -6,10 +6,10 @@ from controller.rollout.actions import Patch
 from controller.rollout.draft import Draft
 from controller.rollout.versions import Version
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.kinds import DEPLOYMENT, POD_TEMPLATE, REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.rollouts import WORKLOAD_GENERATION_ANNOTATION, Rollout
 
-WORKLOADS: Final[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET)
+WORKLOADS: Final[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET, POD_TEMPLATE)
 _ON_SUCCESS: Final = "onsuccess"
 _PROGRESSIVELY: Final = "progressively"
 
@@ -24,8 +24,9 @@ def workload_kind(rollout: Rollout) -> Kind | None:
 
 
 def template_of(workload: Object) -> Object:
-    """The pod template of a workload."""
-    template: Object = (workload.get("spec") or {}).get("template") or {}
+    """The pod template of a workload: its own, or all that a PodTemplate is."""
+    holder = workload if workload.get("kind") == POD_TEMPLATE.kind else workload.get("spec") or {}
+    template: Object = holder.get("template") or {}
     return template
 
 

@@ -64,6 +64,7 @@ EVENT: Final = Kind("", ("v1",), "Event", "events", ("ev",), counts_generations=
 CONFIG_MAP: Final = Kind("", ("v1",), "ConfigMap", "configmaps", ("cm",), counts_generations=False)
 SECRET: Final = Kind("", ("v1",), "Secret", "secrets", counts_generations=False)
 SERVICE_ACCOUNT: Final = Kind("", ("v1",), "ServiceAccount", "serviceaccounts", ("sa",), counts_generations=False)
+POD_TEMPLATE: Final = Kind("", ("v1",), "PodTemplate", "podtemplates")
 ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", ("v1",), "EndpointSlice", "endpointslices")
 DEPLOYMENT: Final = Kind(
     "apps", ("v1",), "Deployment", "deployments", ("deploy",), has_status=True, has_scale=True, categories=_ALL
@@ -99,9 +100,10 @@ SERVICE_ENTRY: Final = Kind(_ISTIO, _ISTIO_VERSIONS, "ServiceEntry", "serviceent
 SIDECAR: Final = Kind(_ISTIO, _ISTIO_VERSIONS, "Sidecar", "sidecars", has_status=True)
 
 KINDS: Final[tuple[Kind, ...]] = (
-    NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, EVENT, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, ENDPOINT_SLICE, DEPLOYMENT,
-    REPLICA_SET, JOB, HORIZONTAL_POD_AUTOSCALER, LEASE, ROLLOUT, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE,
-    ANALYSIS_RUN, EXPERIMENT, VIRTUAL_SERVICE, DESTINATION_RULE, GATEWAY, SERVICE_ENTRY, SIDECAR,
+    NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, EVENT, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, POD_TEMPLATE, ENDPOINT_SLICE,
+    DEPLOYMENT, REPLICA_SET, JOB, HORIZONTAL_POD_AUTOSCALER, LEASE, ROLLOUT, ANALYSIS_TEMPLATE,
+    CLUSTER_ANALYSIS_TEMPLATE, ANALYSIS_RUN, EXPERIMENT, VIRTUAL_SERVICE, DESTINATION_RULE, GATEWAY, SERVICE_ENTRY,
+    SIDECAR,
 )  # fmt: skip
 
 

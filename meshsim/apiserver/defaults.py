@@ -56,6 +56,10 @@ def _template(spec: Object) -> None:
     fill_pod_spec(_part(_part(spec, "template"), "spec"))
 
 
+def _pod_template(obj: Object, _old: Object | None) -> None:
+    _template(obj)
+
+
 def _replica_set(obj: Object, _old: Object | None) -> None:
     spec = _part(obj, "spec")
     spec.setdefault("replicas", 1)
@@ -183,6 +187,7 @@ def _part(holder: Object, field: str) -> Object:
 Filler = Callable[[Object, Object | None], Any]
 _FILLERS: Final[Mapping[str, Filler]] = {
     "Pod": _pod,
+    "PodTemplate": _pod_template,
     "ReplicaSet": _replica_set,
     "Deployment": _deployment,
     "Job": _job,

@@ -5,7 +5,7 @@ import pytest
 from controller.rollout.conditions import find
 from controller.rollout.rules import Rules
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.kinds import DEPLOYMENT, POD, POD_TEMPLATE, REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import HASH_LABEL, REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION
 from meshsim.client.api import InvalidError
@@ -163,6 +163,36 @@ async def test_the_template_of_a_deployment_is_released_and_the_deployment_gives
     generation = str(workload["metadata"]["generation"])
     assert world.raw["metadata"]["annotations"][WORKLOAD_GENERATION_ANNOTATION] == generation
     assert world.rollout.status.workload_observed_generation == generation
+
+
+async def test_the_template_of_a_pod_template_is_released_with_the_selector_of_the_rollout() -> None:
+    (rollout,) = plain_canary([])
+    template = rollout["spec"].pop("template")
+    rollout["spec"]["workloadRef"] = {"apiVersion": "v1", "kind": "PodTemplate", "name": "demo"}
+    pods: Object = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "demo"}, "template": template}
+    world = await living([pods, rollout])
+    assert (world.rollout.status.phase, world.sizes()) == ("Healthy", {"demo:v1": 5})
+    assert world.rollout.status.workload_observed_generation == "1"
+
+    containers = [{**template["spec"]["containers"][0], "image": "demo:v2"}]
+    await world.api.patch(POD_TEMPLATE, world.key, {"template": {"spec": {"containers": containers}}})
+    await world.live(10)
+
+    assert (world.rollout.status.phase, world.sizes()) == ("Healthy", {"demo:v2": 5})
+    assert world.rollout.status.workload_observed_generation == "2"
+
+
+async def test_the_template_of_a_replica_set_is_released_and_that_stays_as_it_is() -> None:
+    (rollout,) = plain_canary([])
+    template, selector = rollout["spec"].pop("template"), rollout["spec"].pop("selector")
+    rollout["spec"]["workloadRef"] = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "old"}
+    spec = {"replicas": 2, "selector": selector, "template": template}
+    old: Object = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "old"}, "spec": spec}
+
+    world = await living([old, rollout])
+
+    assert world.rollout.status.phase == "Healthy"
+    assert (await world.api.get(REPLICA_SET, Key(NAMESPACE, "old")))["spec"]["replicas"] == 2
 
 
 @pytest.mark.parametrize(("scale_down", "left"), [("never", 5), ("progressively", 2)])

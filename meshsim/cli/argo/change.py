@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from meshsim.api.decode import Object, decode
-from meshsim.api.kinds import ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.kinds import ANALYSIS_RUN, DEPLOYMENT, EXPERIMENT, POD_TEMPLATE, REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.meta import Key, LabelSelector
 from meshsim.api.rollouts import Rollout
 from meshsim.cli.argo import patches
@@ -61,8 +61,17 @@ def _promote_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-a", "--skip-all-steps", action="store_true", help="deprecated: use --full")
 
 
+_DEPRECATED: Final = {
+    "skip_current_step": "use without the flag instead ex: promote ROLLOUT_NAME",
+    "skip_all_steps": "use --full instead",
+}
+
+
 async def _promote(api: Api, flags: argparse.Namespace) -> str:
     key = Key(flags.namespace, flags.name)
+    for flag, instead in _DEPRECATED.items():
+        if getattr(flags, flag):
+            sys.stderr.write(f"Flag --{flag.replace('_', '-')} has been deprecated, {instead}\n")
     planned = patches.promote_patches(
         decode(Rollout, await api.get(ROLLOUT, key)),
         full=flags.full,
@@ -107,7 +116,9 @@ async def _patch_each(api: Api, flags: argparse.Namespace, kind: Kind, patch: Ob
     names: Sequence[str] = flags.names
     for name in names:
         await _patch(api, kind, Key(flags.namespace, name), patch)
-    return "".join(said.format(name) for name in names)
+        # At once: what comes after it may fail.
+        sys.stdout.write(said.format(name))
+    return ""
 
 
 def _restart_flags(parser: argparse.ArgumentParser) -> None:
@@ -135,8 +146,8 @@ def _set_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _image_of_container(text: str) -> tuple[str, str]:
-    container, equals, image = text.partition("=")
-    if not equals or not container or not image or "=" in image:
+    container, _, image = text.partition("=")
+    if text.count("=") != 1:
         raise argparse.ArgumentTypeError(f'"{text}" is not CONTAINER=IMAGE')
     return container, image
 
@@ -145,7 +156,8 @@ async def _set_image(api: Api, flags: argparse.Namespace) -> str:
     container, image = flags.image
     for attempt in range(1, _SET_IMAGE_TRIES + 1):
         rollout = await api.get(ROLLOUT, Key(flags.namespace, flags.name))
-        kind, key = _workload(rollout)
+        # Of a workload the plugin knows Deployments only.
+        kind, key = _workload(rollout, (DEPLOYMENT,))
         workload = rollout if kind is ROLLOUT else await api.get(kind, key)
         try:
             await api.replace(kind, with_image(workload, container, image))
@@ -173,7 +185,7 @@ async def _undo(api: Api, flags: argparse.Namespace) -> str:
     restored = template_of(revision_to_restore(flags.name, owned, flags.to_revision))
     if is_part_of(template_of(rollout), restored):
         return f"skipped rollback (current template already matches revision {flags.to_revision})"
-    kind, key = _workload(rollout)
+    kind, key = _workload(rollout, (DEPLOYMENT, REPLICA_SET, POD_TEMPLATE))
     try:
         await api.patch(kind, key, restore_patch(restored), how=PatchType.JSON)
     except ApiError as error:
@@ -181,13 +193,13 @@ async def _undo(api: Api, flags: argparse.Namespace) -> str:
     return f"rollout '{flags.name}' undo\n"
 
 
-def _workload(rollout: Object) -> tuple[Kind, Key]:
-    """The object that holds the pod template: the rollout, or the workload it names."""
+def _workload(rollout: Object, kinds: Sequence[Kind]) -> tuple[Kind, Key]:
+    """The object that holds the pod template: the rollout, or the workload it names, if it is one of those kinds."""
     namespace = rollout["metadata"]["namespace"]
     reference = rollout["spec"].get("workloadRef")
     if not reference:
         return ROLLOUT, Key(namespace, rollout["metadata"]["name"])
-    kind = next((one for one in (DEPLOYMENT, REPLICA_SET) if one.kind == reference.get("kind")), None)
+    kind = next((one for one in kinds if one.kind == reference.get("kind")), None)
     if kind is None:
         raise MeshsimError(f"workload of type {reference.get('kind')} is not supported")
     return kind, Key(namespace, str(reference.get("name") or ""))

@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TextIO
@@ -23,7 +24,7 @@ from meshsim.cli.argo.views import Objects, experiment_view, rollout_view
 from meshsim.cli.argo.words import add_common_flags, add_watch_flag
 from meshsim.cli.command import Command, duration
 from meshsim.cli.connection import ask, clock_of_api
-from meshsim.client.api import Api
+from meshsim.client.api import Api, NotFoundError
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
 from meshsim.kit.errors import ExitCode, MeshsimError
@@ -49,11 +50,21 @@ def show_one(flags: argparse.Namespace, kind: Kind) -> int:
     paint = Paint(coloured=is_terminal(sys.stdout) and not flags.no_color)
     more = More(steps=flags.steps, analyses=flags.analyses)
     render = partial(rendered, kind, clock_of_api(flags.kubeconfig), paint, more)
-    if flags.watch:
-        ask(flags, partial(_watch_one, kind=kind, key=key, render=render, timeout_s=flags.timeout_seconds or None))
-    else:
-        sys.stdout.write(render(*ask(flags, partial(look, kind=kind, key=key))))
+    with _missing_in_the_singular(kind, key):
+        if flags.watch:
+            ask(flags, partial(_watch_one, kind=kind, key=key, render=render, timeout_s=flags.timeout_seconds or None))
+        else:
+            sys.stdout.write(render(*ask(flags, partial(look, kind=kind, key=key))))
     return ExitCode.DONE
+
+
+@contextmanager
+def _missing_in_the_singular(kind: Kind, key: Key) -> Iterator[None]:
+    """The plugin looks into a cache of its own for what it shows, and that names a missing object by its kind."""
+    try:
+        yield
+    except NotFoundError:
+        raise MeshsimError(f'{kind.singular}.{kind.group} "{key.name}" not found') from None
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -105,10 +116,10 @@ def _status_flags(parser: argparse.ArgumentParser) -> None:
 
 def _status(flags: argparse.Namespace) -> int:
     key = Key(flags.namespace, flags.name)
-    if flags.watch:
-        phase = ask(flags, partial(_await_phase, key=key, timeout_s=flags.timeout or None))
-    else:
-        phase = ask(flags, partial(_phase, key=key))
+    with _missing_in_the_singular(ROLLOUT, key):
+        watch = partial(_await_phase, timeout_s=flags.timeout or None) if flags.watch else _phase
+        phase = ask(flags, partial(watch, key=key))
+    if not flags.watch:
         words = phase.phase if phase.phase in _DONE_PHASES else f"{phase.phase} - {phase.message}"
         sys.stdout.write(f"{words}\n")
     if phase.phase == "Degraded":

@@ -35,12 +35,12 @@ def with_image(workload: Object, container: str, image: str) -> Object:
 def revision_to_restore(rollout_name: str, replica_sets: Iterable[Object], to_revision: int) -> Object:
     """The ReplicaSet of a revision; for 0 that of the one before the latest. Raises MeshsimError when there is none."""
     by_revision = {_revision(one): one for one in replica_sets if _revision(one) is not None}
-    if to_revision:
-        if to_revision not in by_revision:
-            raise MeshsimError(f"unable to find specified revision {to_revision} in history")
+    if to_revision and to_revision in by_revision:
         return by_revision[to_revision]
+    if to_revision > 0:
+        raise MeshsimError(f"unable to find specified revision {to_revision} in history")
     older = sorted(revision for revision in by_revision if revision is not None)[:-1]
-    if not older:
+    if to_revision or not older:
         raise MeshsimError(f'no revision found for rollout "{rollout_name}"')
     return by_revision[older[-1]]
 

@@ -40,5 +40,6 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_watch_flag(parser: argparse.ArgumentParser, *, default: bool, about: str) -> None:
     """`-w/--watch`, also as `--watch=false`: the plugin's flags take a value after an equals sign only."""
-    parser.add_argument("-w", "--watch", "--watch=true", action="store_true", default=default, help=about)
-    parser.add_argument("--watch=false", dest="watch", action="store_false", help=argparse.SUPPRESS)
+    yes, no = [[f"{flag}={value}" for flag in ("-w", "--watch")] for value in ("true", "false")]
+    parser.add_argument("-w", "--watch", *yes, action="store_true", default=default, help=about)
+    parser.add_argument(*no, dest="watch", action="store_false", help=argparse.SUPPRESS)

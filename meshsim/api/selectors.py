@@ -10,12 +10,14 @@ from typing import Final
 from meshsim.api.decode import FieldError
 from meshsim.api.meta import LabelSelector, SelectorRequirement
 
-_KEY: Final = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
-_VALUE: Final = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+# Possessive throughout: whatever is sent, no character is looked at twice.
+_NAME: Final = r"[A-Za-z0-9][-A-Za-z0-9_.]*+(?<=[A-Za-z0-9])"
+_KEY: Final = rf"(?:[A-Za-z0-9][-A-Za-z0-9.]*+(?<=[A-Za-z0-9])/)?+{_NAME}"
+_VALUE: Final = rf"(?:{_NAME})?+"
 _TERM: Final = re.compile(
-    rf"\s*(?:(?P<not>!)\s*(?P<absent>{_KEY})"
-    rf"|(?P<key>{_KEY})\s*(?:(?P<op>==|=|!=)\s*(?P<value>{_VALUE})"
-    rf"|\s(?P<set>in|notin)\s*\(\s*(?P<values>{_VALUE}(?:\s*,\s*{_VALUE})*)\s*\))?)\s*(?:,|\Z)"
+    rf"\s*+(?:(?P<not>!)\s*+(?P<absent>{_KEY})"
+    rf"|(?P<key>{_KEY})(?:\s*+(?P<op>==|=|!=)\s*+(?P<value>{_VALUE})"
+    rf"|\s++(?P<set>in|notin)\s*+\(\s*+(?P<values>{_VALUE}(?:\s*+,\s*+{_VALUE})*+)\s*+\))?)\s*+(?:,|\Z)"
 )
 
 

@@ -1,363 +1,272 @@
-"""Messages that two readers could read differently, and some that look it and are not."""
+"""Requests that nobody means well with, and what each is owed."""
 
-from typing import Final
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-HOST: Final = b"Host: app.test\r\n"
-HIDDEN: Final = b"GET /hidden HTTP/1.1\r\nHost: app.test\r\n\r\n"
+from tests.kits.manifests import config_map, pod, rollout
+
+CANARY: Final = "c4n4ry-5ecret"
+"""What must never be told: it is in what is sent as a secret."""
+_JSON: Final = {"Content-Type": "application/json"}
+_YAML: Final = {"Content-Type": "application/yaml"}
+_CONFIG_MAPS: Final = "/api/v1/namespaces/default/configmaps"
+_PODS: Final = "/api/v1/namespaces/default/pods"
+_ROLLOUTS: Final = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts"
 
 
-def get(line: bytes = b"GET / HTTP/1.1", *fields: bytes, host: bytes = HOST) -> bytes:
-    return line + b"\r\n" + host + b"".join(one + b"\r\n" for one in fields) + b"\r\n"
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """One request and the statuses that are right for it."""
+
+    what: str
+    right: tuple[int, ...]
+    method: str = "GET"
+    path: str = _CONFIG_MAPS
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    signs_in: bool = True
 
 
-def post(*fields: bytes, body: bytes = b"") -> bytes:
-    return get(b"POST / HTTP/1.1", *fields) + body
+def to_the_api() -> list[Hostile]:
+    """Those for the API, in groups."""
+    return [*_bodies(), *_values(), *_queries(), *_strangers(), *_paths()]
 
 
-def chunks(body: bytes) -> bytes:
-    return post(b"Transfer-Encoding: chunked", body=body)
+def _post(what: str, body: bytes, *right: int, headers: Mapping[str, str] = _JSON, path: str = _CONFIG_MAPS) -> Hostile:
+    return Hostile(what, right or (400,), "POST", path, headers, body)
 
 
-_LINES: Final = {
-    "two blanks": b"GET  / HTTP/1.1",
-    "two blanks before the version": b"GET /  HTTP/1.1",
-    "a tab": b"GET\t/ HTTP/1.1",
-    "a tab before the version": b"GET /\tHTTP/1.1",
-    "a vertical tab": b"GET /\x0bHTTP/1.1",
-    "a form feed": b"GET\x0c/ HTTP/1.1",
-    "a no-break space": b"GET\xa0/ HTTP/1.1",
-    "a blank first": b" GET / HTTP/1.1",
-    "a blank last": b"GET / HTTP/1.1 ",
-    "no target": b"GET HTTP/1.1",
-    "an empty target": b"GET  HTTP/1.1",
-    "a blank in the target": b"GET /a b HTTP/1.1",
-    "a CR in the line": b"GET /\rHTTP/1.1",
-    "a CR before the end": b"GET / HTTP/1.1\r",
-    "NUL in the target": b"GET /\x00 HTTP/1.1",
-    "DEL in the target": b"GET /\x7f HTTP/1.1",
-    "ESC in the target": b"GET /\x1b HTTP/1.1",
-    "eight bits in the target": b"GET /\xe9 HTTP/1.1",
-    "an overlong slash in the target": b"GET /\xc0\xaf HTTP/1.1",
-    "a lower-case method": b"get / HTTP/1.1",
-    "a method with a tail": b"GET! / HTTP/1.1",
-    "a method that is no token": b'G"T / HTTP/1.1',
-    "a method with NUL": b"G\x00T / HTTP/1.1",
-    "an unknown method": b"SMUGGLE / HTTP/1.1",
-    "a lower-case version": b"GET / http/1.1",
-    "a version without a minor": b"GET / HTTP/1",
-    "a version with a dot and nothing": b"GET / HTTP/1.",
-    "a version of two digits": b"GET / HTTP/1.10",
-    "a version with zeros": b"GET / HTTP/01.01",
-    "a version with a blank": b"GET / HTTP/ 1.1",
-    "a version with a comma": b"GET / HTTP/1,1",
-    "a version with a sign": b"GET / HTTP/+1.1",
-    "a version with a tail": b"GET / HTTP/1.1x",
-    "a version that overflows": b"GET / HTTP/257.257",
-    "another protocol": b"GET / ICY/1.1",
-    "no protocol": b"GET / 1.1",
-    "a star for GET": b"GET * HTTP/1.1",
-    "an authority for GET": b"GET app.test:80 HTTP/1.1",
-    "a path without its slash": b"GET a HTTP/1.1",
-    "a path for CONNECT": b"CONNECT /a HTTP/1.1",
-    "an absolute target without a host": b"GET http:///a HTTP/1.1",
-    "an absolute target of nothing": b"GET http:// HTTP/1.1",
-    "an absolute target with a user": b"GET http://u@app.test/ HTTP/1.1",
-    "an absolute target with a bad port": b"GET http://app.test:x/ HTTP/1.1",
-    "an absolute target of another scheme": b"GET ftp://app.test/ HTTP/1.1",
-    "an absolute target with one slash": b"GET http:/app.test/ HTTP/1.1",
-}
+def _bodies() -> Iterator[Hostile]:
+    laughs = "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10))
+    yield _post("billion laughs", f"a0: &a0 [lol, lol]\n{laughs}".encode(), headers=_YAML)
+    yield _post("an alias of itself", b"a: &a [*a]\n", headers=_YAML)
+    yield _post("an alias of nothing", b"a: *a\n", headers=_YAML)
+    yield _post("deep flow YAML", b"[" * 100_000, headers=_YAML)
+    yield _post("deep block YAML", b"".join(b" " * depth + b"a:\n" for depth in range(300)), headers=_YAML)
+    yield _post("a long flow map in YAML", b"{" + b"a: b, " * 60_000 + b"}", 400, 413, headers=_YAML)
+    yield _post("YAML that is too long", b"a: " + b"b" * 300_000, 413, headers=_YAML)
+    yield _post("a Python object in YAML", b"a: !!python/object/apply:os.system [id]\n", headers=_YAML)
+    yield _post("a binary in YAML", b"a: !!binary aGk=\n", headers=_YAML)
+    yield _post("a key that stands twice in YAML", b"metadata: {name: a, name: b}\n", headers=_YAML)
+    yield _post("a list as a key", b"? [a]\n: b\n", headers=_YAML)
+    yield _post("merge keys without end", b"a: &a {<<: *a}\n", headers=_YAML)
+    yield _post(
+        "a date where text belongs",
+        b"metadata: {name: x, labels: {d: 2001-01-01}}\ndata: {k: 12:30:45}\n",
+        201,
+        422,
+        headers=_YAML,
+    )
+    yield _post("two documents", b"metadata: {name: two-a}\n---\nmetadata: {name: two-b}\n", 201, 400, headers=_YAML)
+    yield _post("a tab", b"\ta: b\n", headers=_YAML)
+    yield _post("a control character", b"a: \x01\n", headers=_YAML)
+    yield _post("nothing", b"")
+    yield _post("half of something", b'{"metadata":')
+    yield _post("null", b"null")
+    yield _post("a list", b"[]")
+    yield _post("a number", b"1")
+    yield _post("text", b'"a"')
+    yield _post("deep JSON", b'{"a":' * 100_000)
+    yield _post("deep JSON that ends", b'{"metadata":{"name":"x"},"data":' + b'{"a":' * 500 + b"1" + b"}" * 501)
+    yield _post("JSON that is too long", b'{"data":"' + b"x" * (4 << 20) + b'"}', 413)
+    yield _post("NaN", b'{"metadata":{"name":"x"},"data":NaN}')
+    yield _post("a number without end", b'{"metadata":{"name":"x","generation":1e999}}', 400, 422)
+    yield _post("a number of 5,000 digits", b'{"metadata":{"name":"x","generation":' + b"9" * 5000 + b"}}", 400, 422)
+    yield _post("a lone surrogate", b'{"metadata":{"name":"\\ud800"}}', 400, 422)
+    yield _post("not UTF-8", b'{"metadata":{"name":"\xff"}}')
+    yield _post("UTF-16", '{"metadata":{"name":"x"}}'.encode("utf-16"))
+    yield _post(
+        "a key that stands twice",
+        b'{"metadata":{"name":"a","name":"b"}}',
+        path=f"{_CONFIG_MAPS}?fieldValidation=Strict",
+    )
+    yield _post("comments", b'{"metadata":{"name":"x"}} // really')
+    yield _post("Python", b"{'metadata': None}")
+    yield _post("a packed bomb", gzip.compress(b" " * (1 << 26)), 415, headers={**_JSON, "Content-Encoding": "gzip"})
+    yield _post("packed wrongly", b"abc", 415, headers={**_JSON, "Content-Encoding": "br"})
+    protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    yield _post("no protobuf", b"k8s\x00" + b"\xff" * 50, headers=protobuf)
+    yield _post("protobuf without its magic", b"\n\t\n\x02v1", headers=protobuf)
+    yield _post("protobuf with a length beyond its end", b"k8s\x00\n\xff\xff\xff\xff\x07", headers=protobuf)
+    yield _post("XML", b"<a/>", 415, headers={"Content-Type": "text/xml"})
+    yield Hostile(
+        "a JSON patch that copies itself",
+        (400, 404, 413, 422),
+        "PATCH",
+        f"{_CONFIG_MAPS}/kube",
+        {"Content-Type": "application/json-patch+json"},
+        json.dumps([{"op": "copy", "from": "", "path": "/a"}] * 60).encode(),
+    )
 
-FIELDS: Final = {
-    "a blank before the colon": b"X : a",
-    "a tab before the colon": b"X\t: a",
-    "no colon": b"X",
-    "a blank for a colon": b"Content-Length 5",
-    "an empty name": b": a",
-    "only a colon": b":",
-    "a name in brackets": b"X[0]: a",
-    "a name with a quote": b'X"Y: a',
-    "a name with a slash": b"X/Y: a",
-    "a name with a blank": b"X Y: a",
-    "a name with NUL": b"X\x00: a",
-    "a name with a control": b"X\x01: a",
-    "a name with DEL": b"X\x7f: a",
-    "a name of eight bits": b"X\xeb: a",
-    "a name that ends in NEL": b"Content-Length\x85: 5",
-    "a name that ends in a no-break space": b"Content-Length\xa0: 5",
-    "a folded line": b"X: a\r\n b",
-    "a line folded by a tab": b"X: a\r\n\tb",
-    "a line folded into nothing": b"X: a\r\n ",
-    "a folded Transfer-Encoding": b"Transfer-Encoding:\r\n chunked",
-    "a name over two lines": b"Transfer-\r\nEncoding: chunked",
-    "NUL in a value": b"X: a\x00b",
-    "NUL behind a value": b"X: a\x00",
-    "CR in a value": b"X: a\rb",
-    "CR and a field in a value": b"X: a\rContent-Length: 5",
-    "CR CR at the end": b"X: a\r",
-    "LF in a value": b"X: a\nY: b",
-    "LF and CR": b"X: a\n\rY: b",
-    "VT in a value": b"X: \x0ba",
-    "FF in a value": b"X: \x0ca",
-    "BEL in a value": b"X: a\x07",
-    "DEL in a value": b"X: a\x7f",
-}
 
-LENGTHS: Final = {
-    "a sign": (b"Content-Length: +5",),
-    "a minus": (b"Content-Length: -5",),
-    "minus zero": (b"Content-Length: -0",),
-    "nothing": (b"Content-Length:",),
-    "blanks": (b"Content-Length:   ",),
-    "a hexadecimal number": (b"Content-Length: 0x5",),
-    "an octal number": (b"Content-Length: 0o5",),
-    "an underscore": (b"Content-Length: 1_0",),
-    "a blank within": (b"Content-Length: 1 0",),
-    "a point": (b"Content-Length: 5.0",),
-    "an exponent": (b"Content-Length: 5e0",),
-    "a tail": (b"Content-Length: 5x",),
-    "a quoted number": (b'Content-Length: "5"',),
-    "digits of another script": (b"Content-Length: \xd9\xa5",),
-    "a superscript": (b"Content-Length: \xb2",),
-    "a vertical tab": (b"Content-Length: \x0b5",),
-    "a list of equals": (b"Content-Length: 5,5",),
-    "a list of three": (b"Content-Length: 5, 5, 5",),
-    "a list of others": (b"Content-Length: 5, 0",),
-    "a list with nothing in it": (b"Content-Length: 5,",),
-    "more than fits 64 bits": (b"Content-Length: 18446744073709551621",),
-    "more than fits 63 bits": (b"Content-Length: 9223372036854775808",),
-    "two equal lines": (b"Content-Length: 5", b"Content-Length: 5"),
-    "two lines that differ": (b"Content-Length: 5", b"Content-Length: 0"),
-    "an empty line first": (b"Content-Length:", b"Content-Length: 5"),
-    "an empty line last": (b"Content-Length: 5", b"Content-Length:"),
-    "a length and chunks": (b"Content-Length: 5", b"Transfer-Encoding: chunked"),
-    "chunks and a length": (b"Transfer-Encoding: chunked", b"Content-Length: 5"),
-    "chunks and a length of nothing": (b"Transfer-Encoding: chunked", b"Content-Length:"),
-    "another coding and a length": (b"Transfer-Encoding: identity", b"Content-Length: 5"),
-    "an unknown coding and a length": (b"Transfer-Encoding: xchunked", b"Content-Length: 5"),
-    "an empty coding and a length": (b"Transfer-Encoding:", b"Content-Length: 5"),
-}
+def _values() -> Iterator[Hostile]:
+    def made(what: str, obj: Any, *right: int, path: str = _CONFIG_MAPS) -> Hostile:
+        return _post(what, json.dumps(obj).encode(), *(right or (400, 422)), path=path)
 
-CODINGS: Final = {
-    "nothing": (b"Transfer-Encoding:",),
-    "only a comma": (b"Transfer-Encoding: ,",),
-    "a comma first": (b"Transfer-Encoding: ,chunked",),
-    "a comma last": (b"Transfer-Encoding: chunked,",),
-    "chunked twice": (b"Transfer-Encoding: chunked, chunked",),
-    "chunked on two lines": (b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
-    "chunked and not last": (b"Transfer-Encoding: chunked, gzip",),
-    "chunked and then identity": (b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"),
-    "a parameter": (b"Transfer-Encoding: chunked;a=b",),
-    "a semicolon": (b"Transfer-Encoding: chunked;",),
-    "quotes": (b'Transfer-Encoding: "chunked"',),
-    "a blank within": (b"Transfer-Encoding: chun ked",),
-    "a tail": (b"Transfer-Encoding: chunked x",),
-    "eight bits around": (b"Transfer-Encoding: \xffchunked\xff",),
-    "no-break spaces around": (b"Transfer-Encoding: \xa0chunked\xa0",),
-    "NEL behind": (b"Transfer-Encoding: chunked\x85",),
-    "NUL behind": (b"Transfer-Encoding: chunked\x00",),
-    "a vertical tab": (b"Transfer-Encoding: \x0bchunked",),
-    "a form feed": (b"Transfer-Encoding: \x0cchunked",),
-    "a blank before the colon": (b"Transfer-Encoding : chunked",),
-}
-UNKNOWN_CODINGS: Final = (b"xchunked", b"identity", b"gzip", b"gzip, chunked", b"cow, chunked")
+    for name in (
+        "",
+        "..",
+        "a/b",
+        "A",
+        "-a",
+        "a" * 254,
+        "a\n",
+        "a b",
+        "<b>",
+        "%2e%2e",
+        "a\x00",
+        "$(id)",
+        "; id",
+        "--all",
+    ):
+        yield made(f"the name {name[:20]!r}", config_map(name))
+    yield made("a name that is a number", config_map(7))  # type: ignore[arg-type]
+    yield made("a name that is a list", config_map(["a"]))  # type: ignore[arg-type]
+    yield made("metadata that is text", {"metadata": "x"})
+    yield made("labels that are a list", config_map("x", labels=["a"]))
+    yield made("a label that is a number", config_map("x", labels={"a": 1}))
+    yield made("a label that is far too long", config_map("x", labels={"a": "b" * 64}))
+    yield made("annotations beyond their limit", config_map("x", annotations={"a": "b" * 300_000}))
+    yield made("data that is text", {**config_map("x"), "data": "text"})
+    yield made("the namespace of somebody else", config_map("x", namespace="kube-system"))
+    yield made("a version at its birth", config_map("x", resourceVersion="1"))
+    yield made("another kind", rollout("x"))
+    yield made(
+        "replicas that are text", {**rollout("x"), "spec": {**rollout()["spec"], "replicas": "3"}}, path=_ROLLOUTS
+    )
+    yield made(
+        "more replicas than numbers", {**rollout("x"), "spec": {**rollout()["spec"], "replicas": 2**64}}, path=_ROLLOUTS
+    )
+    yield made(
+        "a weight beyond all",
+        {**rollout("y"), "spec": {**rollout()["spec"], "strategy": {"canary": {"steps": [{"setWeight": 10**30}]}}}},
+        path=_ROLLOUTS,
+    )
+    for where in ("containers", "env", "image"):
+        hostile = pod("x")
+        container = hostile["spec"]["containers"][0]
+        if where == "containers":
+            hostile["spec"]["containers"] = "all of them"
+        elif where == "env":
+            container["env"] = [{"name": "A=B\n", "value": 1}]
+        else:
+            container["image"] = ["web:v1"]
+        yield made(f"a pod whose {where} make no sense", hostile, path=_PODS)
 
-HOSTS: Final = {
-    "none": b"",
-    "two equal lines": HOST * 2,
-    "two lines that differ": HOST + b"Host: other.test\r\n",
-    "an empty one first": b"Host:\r\n" + HOST,
-    "a list": b"Host: app.test, other.test\r\n",
-    "a user": b"Host: user@app.test\r\n",
-    "a user and a password": b"Host: a:b@app.test\r\n",
-    "a path": b"Host: app.test/a\r\n",
-    "a query": b"Host: app.test?a\r\n",
-    "a fragment": b"Host: app.test#a\r\n",
-    "a backslash": b"Host: app.test\\a\r\n",
-    "a scheme": b"Host: http://app.test\r\n",
-    "a blank within": b"Host: app.test other.test\r\n",
-    "a tab within": b"Host: app.test\tother.test\r\n",
-    "a port that is no number": b"Host: app.test:http\r\n",
-    "a port with a sign": b"Host: app.test:+80\r\n",
-    "a port out of range": b"Host: app.test:65536\r\n",
-    "a port of many digits": b"Host: app.test:00000000080\r\n",
-    "two ports": b"Host: app.test:80:80\r\n",
-    "an IPv6 address without brackets": b"Host: ::1\r\n",
-    "an IPv6 address without an end": b"Host: [::1\r\n",
-    "an IPv6 address with a tail": b"Host: [::1]x\r\n",
-    "brackets around a name": b"Host: [app.test]\r\n",
-    "brackets around nothing": b"Host: []\r\n",
-    "angle brackets": b"Host: <app.test>\r\n",
-    "a quote": b'Host: "app.test"\r\n',
-    "half an escape": b"Host: app%2.test\r\n",
-    "eight bits": b"Host: \xe4pp.test\r\n",
-    "NUL": b"Host: app.test\x00.other\r\n",
-    "a blank before the colon": b"Host : app.test\r\n",
-    "a blank before the name": b" Host: app.test\r\n",
-}
 
-BODIES: Final = {
-    "a plus": b"+3\r\nabc\r\n0\r\n\r\n",
-    "a minus": b"-3\r\nabc\r\n0\r\n\r\n",
-    "minus zero": b"-0\r\n\r\n",
-    "plus zero": b"+0\r\n\r\n",
-    "0x": b"0x3\r\nabc\r\n0\r\n\r\n",
-    "0x and nothing": b"0x\r\n\r\n",
-    "0X zero": b"0X0\r\n\r\n",
-    "an underscore": b"1_0\r\n0123456789abcdef\r\n0\r\n\r\n",
-    "a valid beginning": b"0_2e\r\n\r\n" + HIDDEN,
-    "no digit": b"\r\nabc\r\n0\r\n\r\n",
-    "a letter": b"g\r\nabc\r\n0\r\n\r\n",
-    "a sharp": b"#3\r\nabc\r\n0\r\n\r\n",
-    "a quoted size": b'"3"\r\nabc\r\n0\r\n\r\n',
-    "a comma": b"3,3\r\nabc\r\n0\r\n\r\n",
-    "a blank first": b" 3\r\nabc\r\n0\r\n\r\n",
-    "a tab first": b"\t3\r\nabc\r\n0\r\n\r\n",
-    "a blank last": b"3 \r\nabc\r\n0\r\n\r\n",
-    "a tab last": b"3\t\r\nabc\r\n0\r\n\r\n",
-    "a digit of another script": b"\xd9\xa3\r\nabc\r\n0\r\n\r\n",
-    "NUL last": b"3\x00\r\nabc\r\n0\r\n\r\n",
-    "sixty-four bits": b"FFFFFFFFFFFFFFFF\r\nabc\r\n",
-    "sixty-five bits": b"10000000000000003\r\nabc\r\n0\r\n\r\n",
-    "the top bit": b"8000000000000003\r\nabc\r\n0\r\n\r\n",
-    "a hundred zeros": b"0" * 100 + b"3\r\nabc\r\n0\r\n\r\n",
-    "five thousand zeros": b"0" * 5000 + b"3\r\nabc\r\n0\r\n\r\n",
-    "LF behind the size": b"3\nabc\r\n0\r\n\r\n",
-    "CR behind the size": b"3\rabc\r\n0\r\n\r\n",
-    "CR CR behind the size": b"3\r\r\nabc\r\n0\r\n\r\n",
-    "CR and another byte behind the size": b"3\rXabc\r\n0\r\n\r\n",
-    "LF behind the data": b"3\r\nabc\n0\r\n\r\n",
-    "CR behind the data": b"3\r\nabc\r0\r\n\r\n",
-    "nothing behind the data": b"3\r\nabc0\r\n\r\n",
-    "another two bytes behind the data": b"3\r\nabcXX0\r\n\r\n",
-    "data that is longer": b"3\r\nabcde\r\n0\r\n\r\n",
-    "data that is shorter": b"5\r\nabc\r\n0\r\n\r\n" + HIDDEN,
-    "a blank line between": b"3\r\nabc\r\n\r\n0\r\n\r\n",
-    "a semicolon and nothing": b"3;\r\nabc\r\n0\r\n\r\n",
-    "an extension without a name": b"3;=a\r\nabc\r\n0\r\n\r\n",
-    "an extension without a value": b"3;a=\r\nabc\r\n0\r\n\r\n",
-    "an extension that is no token": b"3;a[]=b\r\nabc\r\n0\r\n\r\n",
-    "an extension with a blank": b"3;a b\r\nabc\r\n0\r\n\r\n",
-    "an extension with an open quote": b'3;a="b\r\nabc\r\n0\r\n\r\n',
-    "an extension with NUL": b"3;a\x00\r\nabc\r\n0\r\n\r\n",
-    "an extension with CR": b"3;a\rb\r\nabc\r\n0\r\n\r\n",
-    "an extension with CR CR": b"3;a=b\r\r\nabc\r\n0\r\n\r\n",
-    "an extension with LF": b"3;a\nabc\r\n0\r\n\r\n",
-    "an extension with LF and a chunk": b"3;\nxx\r\n0\r\n\r\n" + HIDDEN,
-    "an extension that doesn't end": b"3;" + b"a" * 5000 + b"\r\nabc\r\n0\r\n\r\n",
-    "CR before an extension": b"3\r;a\r\nabc\r\n0\r\n\r\n",
-    "LF behind the last size": b"0\n\r\n",
-    "LF at the end": b"0\r\n\n",
-    "CR at the end": b"0\r\n\rX",
-    "two bytes at the end": b"0\r\nXX",
-    "a trailer without a colon": b"0\r\nX\r\n\r\n",
-    "a trailer with a blank before the colon": b"0\r\nX : a\r\n\r\n",
-    "a trailer without a name": b"0\r\n: a\r\n\r\n",
-    "a folded trailer": b"0\r\nX: a\r\n b\r\n\r\n",
-    "a trailer that begins with a blank": b"0\r\n X: a\r\n\r\n",
-    "a trailer with LF": b"0\r\nX: a\n\r\n",
-    "a trailer with CR": b"0\r\nX: a\rb\r\n\r\n",
-    "a trailer with NUL": b"0\r\nX: \x00\r\n\r\n",
-    "a request for a trailer": b"0\r\nGET /hidden HTTP/1.1\r\nHost: app.test\r\n\r\n",
-}
+def _queries() -> Iterator[Hostile]:
+    for query in (
+        "labelSelector=" + "(" * 1000,
+        "labelSelector=a%20in%20(",
+        "labelSelector=%00",
+        "labelSelector=a%20in%20(" + "%20,%20" * 400,
+        "labelSelector=" + "a-" * 3000 + "!",
+        "labelSelector=,,,",
+        "fieldSelector=x%3Dy",
+        "fieldSelector=%3D%3D",
+        "limit=-1",
+        "limit=99999999999999999999",
+        "limit=1e9",
+        "limit=%D9%A3",
+        "continue=x",
+        "continue=" + "A" * 6000,
+        "continue=WzEsMiwzXQ",
+        "resourceVersion=-1",
+        "resourceVersion=1e3",
+        "resourceVersion=" + "9" * 5000,
+        "watch=1&timeoutSeconds=-1",
+        "watch=1&timeoutSeconds=NaN",
+        "watch=1&resourceVersion=x",
+        "watch=1&resourceVersion=..",
+    ):
+        yield Hostile(f"?{query[:40]}", (400,), path=f"{_CONFIG_MAPS}?{query}")
+    yield Hostile("a version from the future", (504,), path=f"{_CONFIG_MAPS}?resourceVersion=9999999999999999")
+    yield Hostile("initial events without a match", (422,), path=f"{_CONFIG_MAPS}?watch=1&sendInitialEvents=true")
+    yield Hostile("a dry run of something else", (400,), "DELETE", f"{_CONFIG_MAPS}?dryRun=Some")
+    yield Hostile("an unknown propagation", (400,), "DELETE", f"{_CONFIG_MAPS}?propagationPolicy=Sideways")
 
-REFUSED: Final[dict[str, tuple[bytes, frozenset[int]]]] = {
-    **{f"line: {name}": (get(line), frozenset((400, 426))) for name, line in _LINES.items()},
-    **{f"field: {name}": (get(b"GET / HTTP/1.1", one), frozenset((400,))) for name, one in FIELDS.items()},
-    **{
-        f"field first: {name}": (get(b"GET / HTTP/1.1", host=one + b"\r\n" + HOST), frozenset((400,)))
-        for name, one in {"a blank": b" X: a", "a tab": b"\tX: a", "only blanks": b"  "}.items()
-    },
-    **{f"length: {name}": (post(*lines, body=b"0\r\n\r\n"), frozenset((400,))) for name, lines in LENGTHS.items()},
-    **{f"coding: {name}": (post(*lines, body=b"0\r\n\r\n"), frozenset((400,))) for name, lines in CODINGS.items()},
-    **{
-        f"coding: {coding.decode()}": (post(b"Transfer-Encoding: " + coding, body=b"0\r\n\r\n"), frozenset((501,)))
-        for coding in UNKNOWN_CODINGS
-    },
-    **{f"host: {name}": (get(host=lines), frozenset((400,))) for name, lines in HOSTS.items()},
-    **{
-        f"host of an absolute target: {name}": (
-            get(b"GET http://app.test/ HTTP/1.1", host=HOSTS[name]),
-            frozenset((400,)),
-        )
-        for name in ("none", "two equal lines", "a user")
-    },
-    **{f"body: {name}": (chunks(body), frozenset((400,))) for name, body in BODIES.items()},
-    "a line that ends in LF": (b"GET / HTTP/1.1\n" + HOST + b"\r\n", frozenset((400,))),
-    "a head that ends in LF": (b"GET / HTTP/1.1\r\n" + HOST + b"\n", frozenset((400,))),
-    "a head that ends in CR": (b"GET / HTTP/1.1\r\n" + HOST + b"\rX", frozenset((400,))),
-    "a head of CRs": (b"GET / HTTP/1.1\r" + HOST.replace(b"\n", b"") + b"\r\n\r\n", frozenset((400,))),
-    "LF before the line": (b"\n" + get(), frozenset((400,))),
-    "HTTP/0.9": (b"GET /\r\n", frozenset((400, 426, 505))),
-    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frozenset((400, 426, 505))),
-    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", frozenset((400,))),
-    "a protocol header of a proxy": (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + get(), frozenset((400,))),
-    "chunks in HTTP/1.0": (
-        b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        frozenset((400, 426)),
-    ),
-    "a line of 100 KiB": (get(b"GET /" + b"a" * 102400 + b" HTTP/1.1"), frozenset((400, 414, 431))),
-    "a method of 100 KiB": (get(b"G" * 102400 + b" / HTTP/1.1"), frozenset((400, 431))),
-    "a name of 100 KiB": (get(b"GET / HTTP/1.1", b"X" * 102400 + b": a"), frozenset((400, 431))),
-    "a value of 100 KiB": (get(b"GET / HTTP/1.1", b"X: " + b"a" * 102400), frozenset((400, 431))),
-    "ten thousand fields": (get(b"GET / HTTP/1.1", *[b"X: a"] * 10_000), frozenset((400, 431))),
-}
 
-PASSED: Final[dict[str, tuple[bytes, bytes, bytes]]] = {
-    "blank lines first": (b"\r\n\r\n" + get(), b"/", b""),
-    "blanks around values": (get(b"GET / HTTP/1.1", b"X: \t a \t ", b"Y:b", b"Z:"), b"/", b""),
-    "eight bits in a value": (get(b"GET / HTTP/1.1", b"X: \xc3\xa9\xff"), b"/", b""),
-    "an escaped line break": (get(b"GET /a%0d%0aX:b HTTP/1.1"), b"/a%0d%0aX:b", b""),
-    "an escaped NUL": (get(b"GET /a%00 HTTP/1.1"), b"/a%00", b""),
-    "a line of 8,000 bytes": (get(b"GET /" + b"a" * 8000 + b" HTTP/1.1"), b"/" + b"a" * 8000, b""),
-    "an absolute target": (get(b"GET http://app.test/a HTTP/1.1"), b"/a", b""),
-    "an absolute target and another host": (
-        get(b"GET http://app.test/a HTTP/1.1", host=b"Host: other.test\r\n"),
-        b"/a",
-        b"",
-    ),
-    "a host with its port": (get(host=b"Host: app.test:80\r\n"), b"/", b""),
-    "a host in capitals": (get(host=b"hOSt: APP.test\r\n"), b"/", b""),
-    "a length with zeros": (post(b"Content-Length: 0003", body=b"abc"), b"/", b"abc"),
-    "a length that looks octal": (post(b"Content-Length: 010", body=b"0123456789"), b"/", b"0123456789"),
-    "a length behind a tab": (post(b"Content-Length:\t3 ", body=b"abc"), b"/", b"abc"),
-    "a length that Connection names": (
-        post(b"Connection: content-length", b"Content-Length: 3", body=b"abc"),
-        b"/",
-        b"abc",
-    ),
-    "a coding that Connection names": (
-        post(b"Connection: transfer-encoding, te", b"Transfer-Encoding: chunked", body=b"3\r\nabc\r\n0\r\n\r\n"),
-        b"/",
-        b"abc",
-    ),
-    "a host that Connection names": (get(b"GET / HTTP/1.1", b"Connection: host"), b"/", b""),
-    "names with underscores": (get(b"GET / HTTP/1.1", b"Content_Length: 5", b"Transfer_Encoding: chunked"), b"/", b""),
-    "a coding in capitals": (
-        post(b"TRANSFER-ENCODING: \tChunked ", body=b"3\r\nabc\r\n0\r\n\r\n"),
-        b"/",
-        b"abc",
-    ),
-    "GET with a body": (get(b"GET / HTTP/1.1", b"Content-Length: 3") + b"abc", b"/", b"abc"),
-    "GET with a request for a body": (
-        get(b"GET / HTTP/1.1", b"Content-Length: %d" % len(HIDDEN)) + HIDDEN,
-        b"/",
-        HIDDEN,
-    ),
-    "OPTIONS with a body": (get(b"OPTIONS / HTTP/1.1", b"Content-Length: 3") + b"abc", b"/", b"abc"),
-    "a body of nothing": (post(b"Content-Length: 0"), b"/", b""),
-    "chunks in capitals": (chunks(b"A\r\n0123456789\r\n0\r\n\r\n"), b"/", b"0123456789"),
-    "a size with zeros": (chunks(b"0003\r\nabc\r\n000\r\n\r\n"), b"/", b"abc"),
-    "extensions": (chunks(b'3;a;b=c ; d = "e\\" ;f"\r\nabc\r\n0;g\r\n\r\n'), b"/", b"abc"),
-    "a request for a chunk": (chunks(b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)), b"/", HIDDEN),
-    "trailers": (
-        chunks(b"3\r\nabc\r\n0\r\nX: a\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\nHost: other.test\r\n\r\n"),
-        b"/",
-        b"abc",
-    ),
-    "an offer of HTTP/2": (
-        get(b"GET / HTTP/1.1", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAA"),
-        b"/",
-        b"",
-    ),
-    "Upgrade that Connection doesn't name": (get(b"GET / HTTP/1.1", b"Upgrade: websocket"), b"/", b""),
-}
+def _strangers() -> Iterator[Hostile]:
+    for host in (
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.nip.io",
+        "evil.example:6443",
+        "[::1",
+        "169.254.169.254.xip.io",
+        "a@b.c",
+    ):
+        yield Hostile(f"the host {host}", (403, 421), headers={"Host": host})
+    for origin in ("http://evil.example", "null", "https://localhost.evil.example", "file://", "http://127.0.0.1:1"):
+        yield Hostile(f"the origin {origin}", (403,), headers={"Origin": origin})
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        body = json.dumps(config_map("form")).encode()
+        yield _post(f"a form: {content_type}", body, 415, headers={"Content-Type": content_type})
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Origin": "http://evil.example",
+    }
+    yield Hostile("a page's WebSocket", (403,), path=f"{_PODS}/x/exec?command=id", headers=upgrade)
+    for what, authorization in (
+        ("no sign-in", ""),
+        ("another token", f"Bearer {CANARY}"),
+        ("an empty token", "Bearer "),
+        ("a password", "Basic YTpi"),
+        ("another scheme", "Digest a"),
+        ("a token of bytes", "Bearer \xff\xfe"),
+        ("a very long token", "Bearer " + "a" * 7000),
+    ):
+        headers = {"Authorization": authorization} if authorization else {}
+        yield Hostile(what, (401,), headers=headers, signs_in=False)
+    yield Hostile("a token in the query", (401,), path=f"{_CONFIG_MAPS}?access_token={CANARY}", signs_in=False)
+    yield Hostile("a cookie", (401,), headers={"Cookie": f"token={CANARY}"}, signs_in=False)
+    yield Hostile("somebody else", (200, 403), headers={"Impersonate-User": "system:admin"})
+
+
+def _paths() -> Iterator[Hostile]:
+    for path in TRAVERSALS:
+        yield Hostile(f"the path {path}", (400, 403, 404), path=path)
+    for method in ("POST", "PUT", "PATCH", "TRACE", "OPTIONS", "CONNECT"):
+        yield Hostile(f"{method} of a page", (400, 404, 405, 415), method, "/version/x")
+    yield Hostile("a subresource that is none", (404,), path=f"{_CONFIG_MAPS}/x/status")
+    yield Hostile("a proxy into the machine", (404, 405), path="/api/v1/nodes/meshsim/proxy/etc/passwd")
+
+
+TRAVERSALS: Final = (
+    "/../etc/passwd",
+    "/../../../../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/..%2f..%2fetc%2fpasswd",
+    "/..%5c..%5cwin.ini",
+    "//etc/passwd",
+    "/./../app.py",
+    "/....//....//etc/passwd",
+    "/%252e%252e/etc/passwd",
+    "/..;/etc/passwd",
+    "/etc/passwd%00.js",
+    "/static/../../server.py",
+    "/app.js/../../server.py",
+    "/%c0%ae%c0%ae/etc/passwd",
+    "/file:///etc/passwd",
+)
+"""Ways to say a file that is not to be had."""
+RAW: Final = (
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n",
+    b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+    b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\x00c\r\n\r\n",
+    b"\x00" * 1000,
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+)
+"""Bytes that are no request."""

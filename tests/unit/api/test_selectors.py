@@ -51,3 +51,13 @@ def test_a_field_selector_knows_equal_and_unequal() -> None:
 def test_a_field_selector_without_an_operator_is_refused() -> None:
     with pytest.raises(FieldError, match="can't understand"):
         parse_field_selector("metadata.name")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a in (" + " , " * 3000, "a." * 25_000, "a-" * 25_000 + "!", "a" + " " * 50_000 + "!", "a=b, " * 10_000 + "("],
+)
+def test_a_long_text_is_refused_as_fast_as_it_is_read(text: str) -> None:
+    """Tried over and over, any of these would take longer than a test may."""
+    with pytest.raises(FieldError):
+        parse_label_selector(text)

@@ -13,7 +13,7 @@ from controller.rollout.quantities import canonical_quantity
 from meshsim.api.autoscaling import AutoscalerSpec, MetricSpec, MetricStatus, MetricValue, ResourceMetric
 from meshsim.api.autoscaling import ResourceMetricStatus as ResourceStatus
 from meshsim.api.core import Pod
-from meshsim.kit.quantities import QuantityError
+from meshsim.api.quantities import QuantityError
 
 _NO_CUSTOM_API: Final = (
     "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"

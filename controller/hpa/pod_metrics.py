@@ -10,8 +10,8 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 from meshsim.api.loose import mapping, mappings
 from meshsim.api.meta import key_of
+from meshsim.api.quantities import QuantityError
 from meshsim.client.api import ApiError, ListerWatcher
-from meshsim.kit.quantities import QuantityError
 from meshsim.kit.timestamps import from_rfc3339
 
 POD_METRICS: Final = Kind("metrics.k8s.io", ("v1beta1",), "PodMetrics", "pods")

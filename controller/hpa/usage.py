@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from meshsim.api.core import Container, Pod
-from meshsim.kit.quantities import parse_quantity
+from meshsim.api.quantities import parse_quantity
 from meshsim.kit.timestamps import from_rfc3339
 
 TOLERANCE: Final = 0.1

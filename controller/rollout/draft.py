@@ -18,6 +18,7 @@ from controller.rollout.versions import Version, with_hash
 from meshsim.api.analysis import AnalysisRun, Experiment
 from meshsim.api.decode import Object
 from meshsim.api.kinds import REPLICA_SET
+from meshsim.api.merge_patch import merge_patch
 from meshsim.api.meta import Condition, Key
 from meshsim.api.rollouts import CanaryStatus, PauseCondition, RolloutDuration, RolloutStatus
 from meshsim.api.routes import canary_of
@@ -221,7 +222,7 @@ class Draft:
     def change_version(self, version: Version, patch: Object) -> Version:
         """Patch a ReplicaSet, and go on with it as patched."""
         self.patch_version(version, patch)
-        obj = merged(version.obj, patch)
+        obj = merge_patch(version.obj, patch)
         return self.put_version(replace(version, obj=obj, replicas=obj["spec"].get("replicas", version.replicas)))
 
     def patch_version(self, version: Version, patch: Object) -> None:
@@ -244,34 +245,6 @@ class Draft:
 
 
 _TICK_S: Final = 0.001
-
-
-def merged(value: Object, patch: Object) -> Object:
-    """A JSON merge patch (RFC 7386) applied; neither argument is changed."""
-    result = dict(value)
-    for name, change in patch.items():
-        if change is None:
-            result.pop(name, None)
-        elif isinstance(change, dict):
-            current = result.get(name)
-            result[name] = merged(current if isinstance(current, dict) else {}, change)
-        else:
-            result[name] = change
-    return result
-
-
-def merge_patch(old: Object, new: Object) -> Object:
-    """The JSON merge patch that leads from one object to the other; empty when they are equal."""
-    patch: Object = {name: None for name in old if name not in new}
-    for name, value in new.items():
-        before = old.get(name)
-        if isinstance(value, dict) and isinstance(before, dict):
-            inner = merge_patch(before, value)
-            if inner:
-                patch[name] = inner
-        elif name not in old or value != before:
-            patch[name] = value
-    return patch
 
 
 def names_of(items: Iterable[AnalysisRun | Experiment]) -> set[str]:

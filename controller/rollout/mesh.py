@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from controller.rollout import hazards
 from controller.rollout.actions import Patch, Replace
 from controller.rollout.destination_rules import with_hashes
-from controller.rollout.draft import Draft, StoppedError, merge_patch
+from controller.rollout.draft import Draft, StoppedError
 from controller.rollout.versions import Version, with_hash
 from controller.rollout.virtual_services import (
     with_header_route,
@@ -15,6 +15,7 @@ from controller.rollout.virtual_services import (
 )
 from meshsim.api.decode import Object
 from meshsim.api.kinds import DESTINATION_RULE, VIRTUAL_SERVICE
+from meshsim.api.merge_patch import patch_between
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import IstioVirtualService, WeightDestination
 from meshsim.api.routes import (
@@ -130,7 +131,7 @@ def update_hashes(draft: Draft, canary_hash: str, stable_hash: str, additional: 
         return
     rule = _destination_rule(draft)
     changed = with_hashes(draft.rollout, rule, reference, (canary_hash, stable_hash), additional)
-    patch = merge_patch(rule, changed)
+    patch = patch_between(rule, changed)
     if not patch:
         return
     hazards.subsets_go(draft, reference.name, rule, changed)

@@ -6,13 +6,14 @@ from typing import Final
 from controller.rollout.actions import Create, Patch
 from controller.rollout.affinity import affinity_of, is_outdated
 from controller.rollout.conditions import PROGRESSING, find, new, put
-from controller.rollout.draft import Draft, StoppedError, merge_patch, merged
+from controller.rollout.draft import Draft, StoppedError
 from controller.rollout.ephemeral import first_metadata, template_patch
 from controller.rollout.observed import Observed
 from controller.rollout.template_equality import runs_template
 from controller.rollout.versions import Version, version_of, with_hash
 from meshsim.api.decode import Object, encode
 from meshsim.api.kinds import REPLICA_SET, ROLLOUT
+from meshsim.api.merge_patch import merge_patch, patch_between
 from meshsim.api.rollouts import (
     DESIRED_REPLICAS_ANNOTATION,
     HASH_LABEL,
@@ -105,7 +106,7 @@ def _replica_set(draft: Draft, name: str, pod_hash: str, revision: str) -> Objec
         },
     }
     metadata = first_metadata(rollout, has_stable=draft.stable is not None)
-    return merged(obj, template_patch(obj, metadata)) if metadata is not None else obj
+    return merge_patch(obj, template_patch(obj, metadata)) if metadata is not None else obj
 
 
 def sync_revision(draft: Draft) -> None:
@@ -125,7 +126,7 @@ def sync_revision(draft: Draft) -> None:
     affinity = (template.get("spec") or {}).get("affinity")
     if patch or spec or is_outdated(draft.rollout, affinity, pod_hash):
         wanted = affinity_of(draft.rollout, draft.rollout.spec.template, pod_hash)
-        change = merge_patch({"affinity": affinity} if affinity else {}, {"affinity": wanted} if wanted else {})
+        change = patch_between({"affinity": affinity} if affinity else {}, {"affinity": wanted} if wanted else {})
         if change:
             spec["template"] = {"spec": change}
     if spec:

@@ -11,7 +11,7 @@ from controller.rollout.bluegreen import reconcile_blue_green, scale_blue_green
 from controller.rollout.canary import reconcile_canary
 from controller.rollout.claims import claim
 from controller.rollout.conditions import ABORTED, INVALID_SPEC, NOT_CREATED, PAUSED, PROGRESSING, ROLLOUT_PAUSED
-from controller.rollout.draft import RESYNC_S, Draft, StoppedError, merge_patch
+from controller.rollout.draft import RESYNC_S, Draft, StoppedError
 from controller.rollout.duration import next_duration
 from controller.rollout.experiments import find_experiments
 from controller.rollout.new_version import create_new, find_new, sync_revision
@@ -25,6 +25,7 @@ from controller.rollout.versions import total_available, total_current, with_has
 from controller.rollout.workload import note_generation
 from meshsim.api.decode import Object, encode
 from meshsim.api.kinds import ROLLOUT
+from meshsim.api.merge_patch import patch_between
 from meshsim.api.progress import calculated_phase
 from meshsim.api.validate.fields import is_usable
 
@@ -73,7 +74,7 @@ def plan_of_refusal(observed: Observed, name: str, why: str, now: float) -> Plan
 
 def _status_patch(draft: Draft) -> Object | None:
     before, after = encode(draft.rollout.status), encode(draft.status)
-    return merge_patch(before, after) or None
+    return patch_between(before, after) or None
 
 
 def _reconcile(draft: Draft) -> None:
@@ -112,7 +113,7 @@ def _completes_spec(draft: Draft) -> bool:
     rollout, asked = draft.rollout, draft.observed.raw["spec"]
     spec: Object = {"replicas": 1} if rollout.spec.replicas is None else {}
     if rollout.spec.workload_ref is None:
-        template = merge_patch(asked.get("template") or {}, rollout.spec.template)
+        template = patch_between(asked.get("template") or {}, rollout.spec.template)
         spec |= {"template": template} if template else {}
     if spec:
         draft.actions.append(Patch(ROLLOUT, rollout.metadata.key, {"spec": spec}))

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from controller.manager import ToKeys, own_key
 from controller.rollout.cache import Cache
 from controller.rollout.destination_rules import released
-from controller.rollout.draft import merge_patch
 from controller.rollout.references import references_of
 from meshsim.api.decode import Object
 from meshsim.api.kinds import ROLLOUT, SERVICE, Kind
+from meshsim.api.merge_patch import patch_between
 from meshsim.api.meta import Key
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
 from meshsim.client.api import Api, NotFoundError
@@ -27,7 +27,7 @@ class Releaser:
         obj = self._cache.get(self._kind, key)
         if obj is None or self._cache.referrers(self._kind, key) or not _is_managed(obj):
             return None
-        patch = _service_patch() if self._kind == SERVICE else merge_patch(obj, released(obj))
+        patch = _service_patch() if self._kind == SERVICE else patch_between(obj, released(obj))
         # Not when somebody, a new rollout say, wrote it meanwhile.
         patch["metadata"]["resourceVersion"] = obj["metadata"]["resourceVersion"]
         try:

@@ -3,10 +3,11 @@
 from typing import Final
 
 from controller.rollout.actions import Patch
-from controller.rollout.draft import Draft, StoppedError, merged
+from controller.rollout.draft import Draft, StoppedError
 from controller.rollout.versions import Version
 from meshsim.api.decode import Object
 from meshsim.api.kinds import SERVICE
+from meshsim.api.merge_patch import merge_patch
 from meshsim.api.rollouts import HASH_LABEL, MANAGED_BY_ANNOTATION
 from meshsim.api.routes import canary_of, stable_and_canary_services
 from meshsim.client.api import PatchType
@@ -47,7 +48,7 @@ def switch_service(draft: Draft, service: Object, pod_hash: str) -> None:
     if not _is_managed(service):
         patch["metadata"] = {"annotations": {MANAGED_BY_ANNOTATION: draft.rollout.metadata.name}}
     draft.actions.append(Patch(SERVICE, draft.key(name), patch, PatchType.STRATEGIC))
-    draft.services[name] = merged(service, patch)
+    draft.services[name] = merge_patch(service, patch)
     draft.wake(draft.now + _LOOK_AGAIN_S)
     draft.emit(
         "SwitchService", f"Switched selector for service '{name}' from '{selected_hash(service)}' to '{pod_hash}'"

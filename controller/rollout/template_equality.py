@@ -7,18 +7,18 @@ hash, and yet the same pods.
 from copy import deepcopy
 
 from controller.rollout.affinity import without_injected
-from controller.rollout.draft import merged
 from controller.rollout.ephemeral import template_patch
 from controller.rollout.hashing import go_json
 from meshsim.api.decode import Object
 from meshsim.api.loose import mapping
+from meshsim.api.merge_patch import merge_patch
 from meshsim.api.pod_defaults import fill_pod_spec
 from meshsim.api.rollouts import HASH_LABEL, Rollout
 
 
 def runs_template(replica_set: Object, rollout: Rollout) -> bool:
     """The ReplicaSet's pods are those that the rollout's template asks for, but for what the controller put in."""
-    live = merged(replica_set, template_patch(replica_set, None))["spec"]["template"]
+    live = merge_patch(replica_set, template_patch(replica_set, None))["spec"]["template"]
     live_spec = mapping(live.get("spec"))
     live_spec = live_spec | {"affinity": without_injected(rollout, live_spec.get("affinity"))}
     desired_spec = deepcopy(mapping(rollout.spec.template.get("spec")))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from meshsim.api.decode import Object
+from meshsim.api.quantities import QuantityError, parse_quantity
 from meshsim.apiserver.messages import fields_of_message, message_name, messages
-from meshsim.kit.quantities import QuantityError, parse_quantity
 from meshsim.kit.timestamps import from_rfc3339
 
 _QUANTITY: Final = re.compile(r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)")

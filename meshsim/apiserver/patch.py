@@ -1,4 +1,4 @@
-"""The ways of changing a part of an object: JSON patch, merge patch, strategic merge patch. Pure.
+"""The ways of changing a part of an object that the API server alone has: JSON patch, strategic merge patch. Pure.
 
 Each returns a new object that shares with the old one what it leaves alone.
 """
@@ -24,19 +24,6 @@ def patch_types(kind: Kind) -> tuple[PatchType, ...]:
     """The patches that objects of the kind can be changed by."""
     strategic = (PatchType.STRATEGIC,) if is_built_in(kind) else ()
     return (PatchType.JSON, PatchType.MERGE, *strategic, PatchType.APPLY)
-
-
-def merge_patch(value: Any, patch: Any) -> Any:
-    """RFC 7386: mappings are merged, null removes, everything else replaces."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(value) if isinstance(value, dict) else {}
-    for field, change in patch.items():
-        if change is None:
-            merged.pop(field, None)
-        else:
-            merged[field] = merge_patch(merged.get(field), change)
-    return merged
 
 
 def json_patch(value: Any, operations: object) -> Any:

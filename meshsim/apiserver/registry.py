@@ -7,6 +7,7 @@ from uuid import UUID
 
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import NAMESPACE, Kind
+from meshsim.api.merge_patch import merge_patch
 from meshsim.api.meta import Key, key_of
 from meshsim.api.scale import scale_of
 from meshsim.apiserver import refusals, scale, strategy
@@ -16,7 +17,7 @@ from meshsim.apiserver.conversion import to_version
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.generated_names import NameEndings
 from meshsim.apiserver.managers import Updating, managed_after
-from meshsim.apiserver.patch import is_built_in, json_patch, merge_patch, patch_types, strategic_merge_patch
+from meshsim.apiserver.patch import is_built_in, json_patch, patch_types, strategic_merge_patch
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.schemas import full_schema
 from meshsim.apiserver.selection import Selection

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from meshsim.api.decode import FieldError, read_documents
+from meshsim.api.lag import parse_lag
 from meshsim.client.flags import add_api_flags, source_of
 from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
 from meshsim.kit.flags import PlaneParser, count, port
-from meshsim.kit.lag import parse_lag
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.mesh.clusters import DEFAULT_CONNECT_TIMEOUT_S, ClusterDefaults
 from meshsim.mesh.compile import ProxySpec

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from meshsim import __version__
+from meshsim.api.lag import PROXY_HOPS, Lags, lag_of
 from meshsim.kit.errors import UsageError
-from meshsim.kit.lag import PROXY_HOPS, Lags, lag_of
 from meshsim.proxy.config_dump import config_dump
 from meshsim.proxy.drain import Drain
 from meshsim.proxy.engine import Engine

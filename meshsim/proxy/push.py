@@ -7,9 +7,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from meshsim.api.lag import Lags
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock
-from meshsim.kit.lag import Lags
 
 
 class Push:

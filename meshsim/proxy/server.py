@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from meshsim.api.lag import Lags
 from meshsim.client.connection import Source
 from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.heap import building_to_stay
-from meshsim.kit.lag import Lags
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import ProxySpec

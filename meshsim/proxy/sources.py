@@ -8,11 +8,11 @@ from typing import Any, Final
 from meshsim.api.core import SERVICE_NAME_LABEL
 from meshsim.api.decode import FieldError, Object, decode
 from meshsim.api.kinds import DESTINATION_RULE, ENDPOINT_SLICE, POD, SERVICE, VIRTUAL_SERVICE, Kind
+from meshsim.api.lag import Lags
 from meshsim.api.meta import HasMeta, Key, selects
 from meshsim.client.api import ListerWatcher
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import MeshObjects
 from meshsim.proxy.objects import MESH_TYPES, mesh_objects

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICA_SET, SERVICE
+from meshsim.api.lag import Lags, parse_lag
 from meshsim.client.flags import add_api_flags, source_of
 from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
@@ -14,7 +15,6 @@ from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
 from meshsim.kit.flags import PlaneParser, port
-from meshsim.kit.lag import Lags, parse_lag
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import Caches, EndpointsController

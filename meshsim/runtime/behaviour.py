@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from meshsim.api.quantities import parse_quantity
 from meshsim.kit.chance import Draw
 from meshsim.kit.durations import parse_duration
-from meshsim.kit.quantities import parse_quantity
 from meshsim.kit.shares import parse_share
 from meshsim.runtime.capacity import NO_LIMITS, Limits
 

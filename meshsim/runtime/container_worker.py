@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from meshsim.api.core import Container, Pod, Probe
+from meshsim.api.lag import Lags
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.container_state import ContainerState, Terminated
 from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api.core import Container
-from meshsim.kit.quantities import QuantityError, parse_quantity
+from meshsim.api.quantities import QuantityError, parse_quantity
 
 NODE_ROOM: Final = {"cpu": "64", "memory": "256Gi"}
 """What the node says that it has."""

@@ -10,11 +10,11 @@ from typing import Final
 from meshsim.api.core import SERVICE_NAME_LABEL, Pod, Service
 from meshsim.api.decode import FieldError, Object, decode
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
+from meshsim.api.lag import Lags
 from meshsim.api.meta import Key, key_of, selects
 from meshsim.client.api import Api, ApiError, NotFoundError
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints_plan import MANAGED_BY_LABEL, MANAGER, endpoints_of, has_endpoints, slices_of
 from meshsim.runtime.tasks import log_failure

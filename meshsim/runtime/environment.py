@@ -10,7 +10,7 @@ from typing import Final
 from meshsim.api.core import Container, EnvFrom, EnvVar, Pod
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, SECRET, Kind
-from meshsim.kit.quantities import QuantityError, parse_quantity
+from meshsim.api.quantities import QuantityError, parse_quantity
 from meshsim.runtime.containers import NODE_ROOM, Sandbox, StartRefusedError
 
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")

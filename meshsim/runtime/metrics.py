@@ -6,7 +6,7 @@ from typing import Final
 
 from meshsim.api.core import Container, Pod
 from meshsim.api.decode import Object
-from meshsim.kit.quantities import QuantityError, parse_quantity
+from meshsim.api.quantities import QuantityError, parse_quantity
 from meshsim.kit.timestamps import from_rfc3339
 from meshsim.runtime.containers import Usage
 from meshsim.runtime.pod_worker import PodWorker

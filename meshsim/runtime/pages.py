@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from meshsim.api.lag import NODE_HOPS, Lags
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
-from meshsim.kit.lag import NODE_HOPS, Lags
 from meshsim.runtime.container_logs import ContainerLogs
 from meshsim.runtime.guard import Admits, guarded, refuse_foreign
 from meshsim.runtime.kubelet import Kubelet

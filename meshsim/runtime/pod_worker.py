@@ -17,10 +17,10 @@ from typing import Final
 from meshsim.api.core import Pod
 from meshsim.api.decode import Object, decode
 from meshsim.api.kinds import POD
+from meshsim.api.lag import Lags
 from meshsim.api.listening_ports import PORTS_ANNOTATION, ports_of, ports_to_text
 from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError
 from meshsim.kit.clock import Clock, LoopClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.addresses import has_own_port
 from meshsim.runtime.container_state import state_before

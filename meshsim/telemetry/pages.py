@@ -6,9 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
+from meshsim.api.lag import Lags, lag_of
 from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.errors import UsageError
-from meshsim.kit.lag import Lags, lag_of
 from meshsim.telemetry.exposition import CONTENT_TYPE, Sample, exposition
 
 _SHUTDOWN_S: Final = 0.5

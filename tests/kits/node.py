@@ -6,9 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from meshsim.api.lag import Lags
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import VirtualClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import Caches, EndpointsController
 from meshsim.runtime.events import PodEvents

@@ -7,10 +7,10 @@ import pytest
 
 from meshsim.api.decode import Object, read_documents
 from meshsim.api.kinds import DESTINATION_RULE, ENDPOINT_SLICE, POD, SERVICE, VIRTUAL_SERVICE, Kind, kind_named
+from meshsim.api.lag import Lags
 from meshsim.api.meta import Key
 from meshsim.client.api import Listing
 from meshsim.kit.clock import LoopClock, VirtualClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot
 from meshsim.proxy.configuration import Publisher

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from meshsim.apiserver.patch import json_patch, merge_patch, strategic_merge_patch
+from meshsim.api.merge_patch import merge_patch
+from meshsim.apiserver.patch import json_patch, strategic_merge_patch
 from meshsim.client.api import ApiError, InvalidError
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from meshsim.api.core import Pod
 from meshsim.api.decode import decode
+from meshsim.api.lag import Lags
 from meshsim.kit.clock import VirtualClock
-from meshsim.kit.lag import Lags
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.container_state import ContainerState
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from meshsim.api.lag import Lags
 from meshsim.kit.clock import VirtualClock
-from meshsim.kit.lag import Lags
 from meshsim.runtime.events import PodEvents
 from meshsim.runtime.metrics import pod_samples, replica_set_samples
 from meshsim.runtime.pod_worker import Node, PodWorker

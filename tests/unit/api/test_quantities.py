@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshsim.kit.quantities import QuantityError, parse_quantity
+from meshsim.api.quantities import QuantityError, parse_quantity
 
 
 @pytest.mark.parametrize(

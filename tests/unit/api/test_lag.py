@@ -2,8 +2,8 @@
 
 import pytest
 
+from meshsim.api.lag import NODE_HOPS, Lags, parse_lag
 from meshsim.kit.errors import UsageError
-from meshsim.kit.lag import NODE_HOPS, Lags, parse_lag
 
 
 def test_lag_is_given_hop_by_hop() -> None:

@@ -54,15 +54,22 @@ class Host:
     def __repr__(self) -> str:
         return f"<Host {self.address} of {self.cluster.name}>"
 
-    def take_idle(self) -> Connection | None:
-        """An open connection that nobody uses, the one used last."""
-        while self.idle:
-            upstream = self.idle.pop()
+    def take(self, user: UpstreamUser) -> None:
+        """Take a request: its user gets an open connection, the one used last, waits for one, or hears of neither."""
+        self.active += 1
+        self.rq_total += 1
+        self.cluster.rq_total += 1
+        idle = self.idle
+        while idle:
+            upstream = idle.pop()
             if not upstream.is_closing:
-                return upstream
-        return None
+                user.on_connected(upstream)
+                return
+        reset = self._wait(user)
+        if reset is not None:
+            user.on_reset(reset)
 
-    def wait(self, user: UpstreamUser) -> Reset | None:
+    def _wait(self, user: UpstreamUser) -> Reset | None:
         """Queue for a connection, opening one when the cluster may; OVERFLOW when too many wait already."""
         cluster = self.cluster
         limits = cluster.plan.limits

@@ -16,7 +16,6 @@ from meshsim.proxy.ending import Ending
 from meshsim.proxy.failures import failure_before_response, failure_in_response
 from meshsim.proxy.forwarding import (
     informational_head,
-    mirrored_head,
     plain_request_head,
     request_head,
     request_lines,
@@ -26,7 +25,7 @@ from meshsim.proxy.forwarding import (
 from meshsim.proxy.heads import reason_of, response_lines
 from meshsim.proxy.peers import Connection, Timed
 from meshsim.proxy.report import record_attempt
-from meshsim.proxy.shadow import Shadow
+from meshsim.proxy.shadow import send_copies
 from meshsim.proxy.timeouts import TimeoutQueue
 
 _HELD_BODY_BYTES: Final = 64 * 1024
@@ -66,7 +65,7 @@ class Relay(Ending):
             self._start_timeout(route.timeout_s, now)
         self._attempt(cluster, now)
         if route.mirrors and not self.over:
-            self._mirror(route, destination)
+            self.shadows = send_copies(self, route.mirrors, destination)
 
     def _no_cluster(self, destination: RouteDestination) -> None:
         if destination.cluster == PASSTHROUGH_CLUSTER:
@@ -96,30 +95,7 @@ class Relay(Ending):
             self._no_host()
             return
         self.host = host
-        host.active += 1
-        host.rq_total += 1
-        cluster.rq_total += 1
-        upstream = host.take_idle()
-        if upstream is not None:
-            self.on_connected(upstream)
-            return
-        reset = host.wait(self)
-        if reset is not None:
-            self.on_reset(reset)
-
-    def _mirror(self, route: Route, destination: RouteDestination) -> None:
-        """Send copies of the request as it goes to the primary. They begin beside it and never delay it."""
-        engine = self.engine
-        clusters = [engine.clusters.get(mirror.cluster) for mirror in route.mirrors if mirror.hits(engine.mirror)]
-        alive = [cluster for cluster in clusters if cluster is not None]
-        if not alive:
-            return
-        head = mirrored_head(self, destination)
-        length = self.fields.length
-        shadows = [Shadow(engine, head, length, is_head_request=self.is_head_request) for _ in alive]
-        self.shadows = tuple(shadows)
-        for shadow, cluster in zip(shadows, alive, strict=True):
-            shadow.send_to(cluster)
+        host.take(self)
 
     # Phase 9: relay.
 

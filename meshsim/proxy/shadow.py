@@ -1,14 +1,19 @@
 """A copy of a request for a mirror: sent and forgotten. Nothing that happens to it reaches the client."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from meshsim.http1.chunked import LAST_CHUNK, encode_chunk
 from meshsim.http1.fields import CHUNKED, ResponseFields
+from meshsim.mesh.mirror import MirrorPolicy
 from meshsim.mesh.retry import Reset
+from meshsim.mesh.route import RouteDestination
 from meshsim.proxy.cluster import Cluster, Host
 from meshsim.proxy.engine import Engine
+from meshsim.proxy.forwarding import mirrored_head
 from meshsim.proxy.peers import Connection
 from meshsim.proxy.report import record_shadow
+from meshsim.proxy.state import ExchangeState
 
 _MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """A mirror that falls behind by more than this loses its copy."""
@@ -41,14 +46,7 @@ class Shadow:
             self._over = True
             return
         self._host = host
-        host.active += 1
-        host.rq_total += 1
-        cluster.rq_total += 1
-        upstream = host.take_idle()
-        if upstream is not None:
-            self.on_connected(upstream)
-        elif host.wait(self) is not None:
-            self._end()
+        host.take(self)
 
     def write(self, data: bytes) -> None:
         """More of the request's body."""
@@ -134,3 +132,20 @@ class Shadow:
         self._upstream = None
         if self._host is not None:
             self._host.active -= 1
+
+
+def send_copies(
+    exchange: ExchangeState, mirrors: Sequence[MirrorPolicy], destination: RouteDestination
+) -> tuple[Shadow, ...]:
+    """Send copies of a request as it goes to the primary. They begin beside it and never delay it."""
+    engine = exchange.engine
+    clusters = [engine.clusters.get(mirror.cluster) for mirror in mirrors if mirror.hits(engine.mirror)]
+    alive = [cluster for cluster in clusters if cluster is not None]
+    if not alive:
+        return ()
+    head = mirrored_head(exchange, destination)
+    length = exchange.fields.length
+    shadows = tuple(Shadow(engine, head, length, is_head_request=exchange.is_head_request) for _ in alive)
+    for shadow, cluster in zip(shadows, alive, strict=True):
+        shadow.send_to(cluster)
+    return shadows

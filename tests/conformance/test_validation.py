@@ -51,8 +51,9 @@ def test_lint_finds_in_istios_own_manifests_what_istio_finds() -> None:
         documents = read_documents((corpus / name).read_text(), name)
         every = [subject_of(name, document.value) for document in documents]
         subjects = [s for s in every if s.group == VIRTUAL_SERVICE.group and s.kind in _ISTIO_JUDGED]
+        # Istio's validator doesn't look at names, which the API judges.
         ours = [
-            (subject.kind, subject.name, not errors)
+            (subject.kind, subject.name, not any(error.path != "metadata.name" for error in errors))
             for subject, errors in zip(subjects, _linted(subjects), strict=True)
         ]
         assert ours == [(verdict["kind"], verdict["name"], verdict["valid"]) for verdict in recorded], name

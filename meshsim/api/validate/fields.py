@@ -76,7 +76,7 @@ def _used(pattern: str, *examples: str) -> str:
 
 def dns_label_errors(text: str) -> list[str]:
     """What is wrong with a lower-case DNS label, such as a container's name."""
-    errors = ["must be no more than 63 bytes"] if len(text) > 63 else []
+    errors = ["must be no more than 63 characters"] if len(text) > 63 else []
     if not _DNS_LABEL.fullmatch(text):
         what = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start"
         errors.append(f"{what} and end with an alphanumeric character {_used(_LABEL, 'my-name', '123-abc')}")
@@ -85,13 +85,35 @@ def dns_label_errors(text: str) -> list[str]:
 
 def dns_subdomain_errors(text: str) -> list[str]:
     """What is wrong with the name of an object."""
-    errors = ["must be no more than 253 bytes"] if len(text) > 253 else []
+    errors = ["must be no more than 253 characters"] if len(text) > 253 else []
     if not _DNS_SUBDOMAIN.fullmatch(text):
         errors.append(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
             f"start and end with an alphanumeric character {_used(_SUBDOMAIN, 'example.com')}"
         )
     return errors
+
+
+_DNS_1035: Final = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def service_name_errors(text: str) -> list[str]:
+    """What is wrong with the name of a Service, which may not begin with a digit."""
+    errors = ["must be no more than 63 characters"] if len(text) > 63 else []
+    if not _DNS_1035.fullmatch(text):
+        errors.append(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+            f"character, and end with an alphanumeric character {_used(_DNS_1035.pattern, 'my-name', 'abc-123')}"
+        )
+    return errors
+
+
+def check_name(group: str, kind: str, name: str) -> Findings:
+    """The name of an object of that kind, as the API takes it."""
+    errors = {("", "Service"): service_name_errors, ("", "Namespace"): dns_label_errors}.get(
+        (group, kind), dns_subdomain_errors
+    )
+    return (invalid("metadata.name", name, error) for error in errors(name))
 
 
 def qualified_name_errors(text: str) -> list[str]:
@@ -111,7 +133,7 @@ def qualified_name_errors(text: str) -> list[str]:
     if not name:
         errors.append("name part must be non-empty")
     elif len(name) > 63:
-        errors.append("name part must be no more than 63 bytes")
+        errors.append("name part must be no more than 63 characters")
     if not _QUALIFIED_NAME.fullmatch(name):
         errors.append(f"name part {_WORDS} character {_used(_QUALIFIED, 'MyName', 'my.name', '123-abc')}")
     return errors
@@ -119,7 +141,7 @@ def qualified_name_errors(text: str) -> list[str]:
 
 def label_value_errors(text: str) -> list[str]:
     """What is wrong with the value of a label."""
-    errors = ["must be no more than 63 bytes"] if len(text) > 63 else []
+    errors = ["must be no more than 63 characters"] if len(text) > 63 else []
     if text and not _QUALIFIED_NAME.fullmatch(text):
         used = _used(f"({_QUALIFIED})?", "MyValue", "my_value", "12345")
         errors.append(

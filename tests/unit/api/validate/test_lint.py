@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from meshsim.api.decode import Object
 from meshsim.api.validate.lint import lint, subject_of
 from tests.kits import manifests
@@ -38,6 +40,65 @@ def test_an_unknown_field_is_an_error_for_argo_and_a_warning_for_istio() -> None
 
     assert [(number, is_warning) for number, _, is_warning in findings] == [(0, False), (1, True)]
     assert all("unknown field" in text for _, text, _ in findings)
+
+
+def test_services_and_ingresses_are_read_strictly_for_a_rollout_may_name_them() -> None:
+    service = _service("web", "web")
+    service["spec"]["ports"] = [{"port": 80, "nodeport": 1}]
+    backend = {"serviceName": "web", "servicePort": 80}
+    ingress: Object = {
+        "kind": "Ingress",
+        "metadata": {"name": "web"},
+        "spec": {"rules": [{"http": {"paths": [{"backend": backend}]}}]},
+    }
+
+    findings = _lint(
+        ("a", service),
+        ("a", ingress | {"apiVersion": "networking.k8s.io/v1"}),
+        ("a", ingress | {"apiVersion": "networking.k8s.io/v1beta1"}),
+        ("a", {**_service("text", "web"), "spec": {"ports": [{"port": "80"}]}}),
+    )
+
+    at = "spec.rules[0].http.paths[0].backend"
+    assert findings == [
+        (0, 'spec.ports[0].nodeport: unknown field "spec.ports[0].nodeport"', False),
+        (1, f'{at}.serviceName: unknown field "{at}.serviceName"', False),
+        (1, f'{at}.servicePort: unknown field "{at}.servicePort"', False),
+        (
+            3,
+            'spec.ports[0].port: Invalid value: "string": spec.ports[0].port in body must be of type integer: "string"',
+            False,
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("obj", "what"),
+    [
+        (_rollout("X_Y"), "a lowercase RFC 1123 subdomain must consist of"),
+        ({**_virtual_service(), "metadata": {"name": "X_Y"}}, "a lowercase RFC 1123 subdomain must consist of"),
+        (_service("1st", "web"), "a DNS-1035 label must consist of"),
+    ],
+    ids=["rollout", "virtual service", "service"],
+)
+def test_a_name_that_the_api_does_not_take_is_an_error(obj: Object, what: str) -> None:
+    _, text, is_warning = _lint(("a", obj))[-1]
+
+    assert text.startswith(f'metadata.name: Invalid value: "{obj["metadata"]["name"]}": {what}')
+    assert not is_warning
+
+
+def test_an_object_has_a_name_and_well_formed_labels() -> None:
+    nameless = {**_virtual_service(), "metadata": {"labels": {"a b": "c"}, "annotations": {"-": ""}}}
+
+    findings = [text.partition(" (e.g.")[0] for _, text, _ in _lint(("a", nameless))]
+
+    word = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
+    assert findings == [
+        "metadata.name: Required value: name or generateName is required",
+        f'metadata.labels: Invalid value: "a b": {word} alphanumeric character',
+        f'metadata.annotations: Invalid value: "-": {word} alphanumeric character',
+    ]
 
 
 def test_what_the_schema_and_the_webhook_both_see_is_said_once() -> None:

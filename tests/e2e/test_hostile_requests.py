@@ -81,7 +81,7 @@ def test_the_dashboard_serves_its_own_files_only(server: Server, path: str) -> N
 def test_the_dashboard_is_shown_under_names_of_this_machine_only(server: Server, host: str) -> None:
     status, headers, _ = server.ask(Hostile(host, (), path="/live", headers={"Host": host}), at="dashboard")
     assert status == 403
-    assert headers["content-security-policy"] == "default-src 'self'; frame-ancestors 'none'"
+    assert {"default-src 'self'", "frame-ancestors 'none'"} <= set(headers["content-security-policy"].split("; "))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -26,7 +26,9 @@ def test_the_wheel_brings_the_demo_to_a_machine_that_has_nothing_else(tmp_path: 
     (wheel,) = tmp_path.glob("meshsim-*.whl")
     venv.create(tmp_path / "empty", with_pip=True)
     programs = tmp_path / "empty" / "bin"
-    run(programs / "pip", "install", "--quiet", "-c", _REPOSITORY / "requirements/runtime.txt", wheel, cwd=tmp_path)
+    run(programs / "pip", "install", "--quiet", "-r", _REPOSITORY / "requirements/runtime.txt", cwd=tmp_path)
+    run(programs / "pip", "install", "--quiet", "--no-deps", wheel, cwd=tmp_path)
+    run(programs / "pip", "check", cwd=tmp_path)
 
     assert run(programs / "meshsim", "--version", cwd=tmp_path).startswith("meshsim ")
     run(programs / "meshsim", "demo", "--speed", "20", "--rps", "50", cwd=tmp_path)

@@ -84,7 +84,7 @@ class TrafficRouting(Wire, frozen=True):
     plugins: Object | None = None
     smi: Object | None = None
     traefik: Object | None = None
-    managed_routes: tuple[NamedRoute, ...] = ()
+    managed_routes: tuple[NamedRoute, ...] | None = None
     max_traffic_weight: int | None = None
 
 

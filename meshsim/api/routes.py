@@ -192,7 +192,7 @@ def check_tcp_routes(rollout: Rollout, wanted: Sequence[TcpRoute], routes: Seque
 def managed_names(rollout: Rollout) -> list[str]:
     """The routes that its steps may create, in the order they shall stand in."""
     routing = canary_of(rollout).traffic_routing
-    return [route.name for route in routing.managed_routes] if routing else []
+    return [route.name for route in routing.managed_routes or ()] if routing else []
 
 
 def _one_route_only(protocol: str, field: str) -> str:

@@ -208,7 +208,7 @@ def _check_managed(path: str, at: str, step: CanaryStep, routing: TrafficRouting
         for field, route in (("setHeaderRoute", step.set_header_route), ("setMirrorRoute", step.set_mirror_route))
         if route is not None
     ]
-    if not routing.managed_routes:
+    if routing.managed_routes is None:
         if made:
             field = "trafficRouting.managedRoutes"
             yield required(f"{path}.{field}", MISSING_FIELD.format(f"spec.strategy.canary.{field}"))

@@ -29,9 +29,9 @@ def duplicate(path: str, value: object) -> Finding:
     return Finding(path, f"Duplicate value: {shown(value)}")
 
 
-def not_supported(path: str, value: str, supported: Iterable[str]) -> Finding:
-    """A value is none of a few."""
-    choices = ", ".join(map(quote, sorted(supported)))
+def not_supported(path: str, value: str, supported: Iterable[str], *, in_order: bool = False) -> Finding:
+    """A value is none of a few, which Kubernetes names sorted, or in their own order."""
+    choices = ", ".join(map(quote, supported if in_order else sorted(supported)))
     return Finding(path, f"Unsupported value: {quote(value)}: supported values: {choices}")
 
 
@@ -77,7 +77,9 @@ def _used(pattern: str, *examples: str) -> str:
 def dns_label_errors(text: str) -> list[str]:
     """What is wrong with a lower-case DNS label, such as a container's name."""
     errors = ["must be no more than 63 characters"] if len(text) > 63 else []
-    if not _DNS_LABEL.fullmatch(text):
+    if "." in text and _DNS_SUBDOMAIN.fullmatch(text):
+        errors.append("must not contain dots")
+    elif not _DNS_LABEL.fullmatch(text):
         what = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start"
         errors.append(f"{what} and end with an alphanumeric character {_used(_LABEL, 'my-name', '123-abc')}")
     return errors

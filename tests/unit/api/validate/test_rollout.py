@@ -160,15 +160,55 @@ def test_containers_have_names_of_their_own_and_images() -> None:
         template["spec"]["containers"] = [{"name": "a", "image": "i"}, {"name": "a"}]
 
     assert _template(twice) == [
-        'spec.template.spec.containers[1].name: Duplicate value: "a"',
         "spec.template.spec.containers[1].image: Required value",
+        'spec.template.spec.containers[1].name: Duplicate value: "a"',
     ]
 
 
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"image": " i"}, '.image: Invalid value: " i": must not have leading or trailing whitespace'),
+        ({"name": "a.b"}, '.name: Invalid value: "a.b": must not contain dots'),
+        ({"name": "a" * 64}, f'.name: Invalid value: "{"a" * 64}": must be no more than 63 characters'),
+        ({"restartPolicy": "Always"}, ".restartPolicy: Forbidden: may not be set for non-init containers"),
+        (
+            {"terminationMessagePolicy": "No"},
+            '.terminationMessagePolicy: Unsupported value: "No": supported values: "File", "FallbackToLogsOnError"',
+        ),
+        (
+            {"env": [{"name": "A", "valueFrom": {}}]},
+            '.env[0].valueFrom: Invalid value: "": '
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
+        ),
+        (
+            {"env": [{"name": "A", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
+            '.env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty',
+        ),
+        (
+            {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.age"}}}]},
+            '.env[0].valueFrom.fieldRef.fieldPath: Invalid value: "metadata.age": '
+            "error converting fieldPath: field label not supported: metadata.age",
+        ),
+        (
+            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s"}}}]},
+            ".env[0].valueFrom.secretKeyRef.key: Required value",
+        ),
+        ({"envFrom": [{"secretRef": {}}]}, ".envFrom[0].secretRef.name: Required value"),
+        (
+            {"envFrom": [{}]},
+            '.envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`',
+        ),
+        (
+            {"lifecycle": {"preStop": {"sleep": {"seconds": 31}}}},
+            ".lifecycle.preStop.sleep: Invalid value: 31: must be greater than 0 and less than "
+            "terminationGracePeriodSeconds (30). Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero "
+            "sleep.",
+        ),
+        ({"lifecycle": {"postStart": {}}}, ".lifecycle.postStart: Required value: must specify a handler type"),
+        (
+            {"readinessProbe": {"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 1}},
+            ".readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes",
+        ),
         ({"ports": [{}]}, ".ports[0].containerPort: Required value"),
         (
             {"ports": [{"containerPort": 70000}]},
@@ -206,6 +246,45 @@ def test_containers_have_names_of_their_own_and_images() -> None:
 )
 def test_a_container_is_as_kubernetes_wants_it(fields: Object, fault: str) -> None:
     assert _container(**fields)[0] == fault
+
+
+def test_what_only_lasting_containers_may_have_is_forbidden_before_them() -> None:
+    probe: Object = {"tcpSocket": {"port": 1}}
+    init: Object = {"name": "init", "image": "i", "readinessProbe": probe, "lifecycle": {"preStop": {}}}
+    sidecar = init | {"name": "web", "restartPolicy": "Always", "lifecycle": None}
+
+    faults = _template(lambda template: template["spec"].update(initContainers=[init, sidecar]))
+
+    only = "may not be set for init containers without restartPolicy=Always"
+    assert faults == [
+        f"spec.template.spec.initContainers[0].lifecycle: Forbidden: {only}",
+        f"spec.template.spec.initContainers[0].readinessProbe: Forbidden: {only}",
+        'spec.template.spec.initContainers[1].name: Duplicate value: "web"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"volumes": [{"name": "v", "secret": {}}]}, "volumes[0].secret.secretName: Required value"),
+        (
+            {"volumes": [{"name": "v", "emptyDir": {}, "configMap": {"name": "c"}}]},
+            "volumes[0].configMap: Forbidden: may not specify more than 1 volume type",
+        ),
+        (
+            {"dnsPolicy": "No"},
+            'dnsPolicy: Unsupported value: "No": supported values: "ClusterFirstWithHostNet", '
+            '"ClusterFirst", "Default", "None"',
+        ),
+        ({"hostname": "a.b"}, 'hostname: Invalid value: "a.b": must not contain dots'),
+        (
+            {"preemptionPolicy": "No"},
+            'preemptionPolicy: Unsupported value: "No": supported values: "PreemptLowerPriority", "Never"',
+        ),
+    ],
+)
+def test_a_pod_is_as_kubernetes_wants_it(fields: Object, fault: str) -> None:
+    assert _template(lambda template: template["spec"].update(fields)) == [f"spec.template.spec.{fault}"]
 
 
 def test_a_template_of_wrong_types_is_a_fault_and_no_crash() -> None:

@@ -12,6 +12,7 @@ from meshsim.api.kinds import Kind
 from meshsim.apiserver.openapi_schemas import component_schemas
 from meshsim.apiserver.patch import patch_types
 from meshsim.apiserver.schemas import is_custom
+from meshsim.apiserver.served import NOT_EMULATED
 
 _STRICTNESS: Final = {
     "name": "fieldValidation",
@@ -26,7 +27,7 @@ class OpenApi:
     def __init__(self, kinds: Iterable[Kind]) -> None:
         self._kinds: dict[str, list[tuple[Kind, str]]] = {}
         self._documents: dict[str, bytes] = {}
-        for kind in kinds:
+        for kind in (each for each in kinds if each not in NOT_EMULATED):
             for version in kind.versions:
                 path = f"apis/{kind.group}/{version}" if kind.group else f"api/{version}"
                 self._kinds.setdefault(path, []).append((kind, version))

@@ -40,6 +40,12 @@ def method_not_allowed() -> ApiError:
     return _refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
+def not_emulated(kind: Kind) -> ApiError:
+    """405: there is no such object, and there cannot be one."""
+    message = f"{kind.resource} are not emulated: nothing here would act on one"
+    return _refusal(405, "MethodNotAllowed", message, {})
+
+
 def already_exists(kind: Kind, name: str) -> ApiError:
     """409: the name is taken."""
     return _refusal(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _of(kind, name))

@@ -23,6 +23,7 @@ from meshsim.apiserver.pod_streams import PodStreams
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.apiserver.representation import JSON, PlainJson, Representation, negotiate
 from meshsim.apiserver.selection import Selection, selection_of
+from meshsim.apiserver.served import NOT_EMULATED
 from meshsim.apiserver.streams import Streams
 from meshsim.client.api import ApiError, PatchType
 from meshsim.kit.bearer import knows
@@ -134,6 +135,8 @@ class Rest:
         return _answer(representation.list(page_of(items, version, query.limit(asked), asked.get("continue", ""))))
 
     async def _create(self, request: web.Request, target: Target) -> Answer:
+        if target.kind in NOT_EMULATED:
+            raise refusals.not_emulated(target.kind)
         write = _Write(request, target)
         body = await read_body(request, strictly=write.options.validation is FieldValidation.STRICT)
         obj = self._registry.create(target.kind, target.namespace or "", body, write.options)
@@ -159,6 +162,8 @@ class Rest:
 
     async def _apply(self, write: "_Write", body: object) -> Answer:
         asked, target = write.request.query, write.target
+        if target.kind in NOT_EMULATED:
+            raise refusals.not_emulated(target.kind)
         manager = asked.get("fieldManager", "")
         if not manager:
             raise refusals.bad_request("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value")

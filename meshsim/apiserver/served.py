@@ -4,6 +4,8 @@ from typing import Final
 
 from meshsim.api.kinds import KINDS, Kind
 
+_ALL: Final = ("all",)
+
 INGRESS: Final = Kind("networking.k8s.io", ("v1",), "Ingress", "ingresses", ("ing",), has_status=True)
 """Nothing here acts on one; Argo's own controller doesn't start without being able to watch them."""
 
@@ -12,4 +14,17 @@ POD_DISRUPTION_BUDGET: Final = Kind(
 )
 """Looked at when a pod is to be evicted."""
 
-SERVED: Final[tuple[Kind, ...]] = (*KINDS, INGRESS, POD_DISRUPTION_BUDGET)
+NOT_EMULATED: Final = (
+    Kind("", ("v1",), "PersistentVolume", "persistentvolumes", ("pv",), namespaced=False, has_status=True),
+    Kind("", ("v1",), "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), has_status=True),
+    Kind("", ("v1",), "ReplicationController", "replicationcontrollers", ("rc",), has_status=True, categories=_ALL),
+    Kind("", ("v1",), "ResourceQuota", "resourcequotas", ("quota",), has_status=True),
+    Kind("", ("v1",), "LimitRange", "limitranges", ("limits",)),
+    Kind("apps", ("v1",), "DaemonSet", "daemonsets", ("ds",), has_status=True, categories=_ALL),
+    Kind("apps", ("v1",), "StatefulSet", "statefulsets", ("sts",), has_status=True, categories=_ALL),
+    Kind("batch", ("v1",), "CronJob", "cronjobs", ("cj",), has_status=True, categories=_ALL),
+)
+"""Of these there are none, and none can be: nothing would act on them. Clients list them, as `kubectl apply --prune`
+does, and who wants one is told, rather than left waiting."""
+
+SERVED: Final[tuple[Kind, ...]] = (*KINDS, INGRESS, POD_DISRUPTION_BUDGET, *NOT_EMULATED)

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import resource
 import shutil
 import sqlite3
@@ -134,6 +135,19 @@ async def test_nobody_sees_a_commit_that_is_not_on_disk(tmp_path: Path) -> None:
         watch.end()
     assert await names_in(tmp_path / "before") == set()
     assert await names_in(tmp_path / "after") == {told.object["metadata"]["name"]} == {"settings"}
+
+
+async def test_a_group_that_was_torn_on_its_way_to_the_disk_is_dropped_alone(tmp_path: Path) -> None:
+    async with api_server(LoopClock(), tmp_path / "data") as server:
+        for name in ("a", "b"):
+            watch = Watch(server.registry.store, CONFIG_MAP, Selection(), server.registry.store.version)
+            server.registry.create(CONFIG_MAP, "default", config_map(name))
+            assert await watch.next()
+            watch.end()
+        shutil.copytree(tmp_path / "data", tmp_path / "torn")
+    log = tmp_path / "torn" / "objects.db-wal"
+    os.truncate(log, log.stat().st_size - 100)
+    assert await names_in(tmp_path / "torn") == {"a"}
 
 
 async def names_in(directory: Path) -> set[str]:

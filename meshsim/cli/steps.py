@@ -39,7 +39,7 @@ def steps_of(rollout: Rollout, now: float, *, is_released: bool) -> tuple[Step, 
 
 
 def _step(position: int, step: CanaryStep, index: int, rollout: Rollout, now: float) -> Step:
-    number, text = position + 1, step_text(step)
+    number, text = position + 1, step_in_words(step)
     if position != index:
         return Step(number, text, StepState.DONE if position < index else StepState.TODO)
     total_s = pause_s(step)
@@ -56,7 +56,7 @@ def pause_s(step: CanaryStep) -> float | None:
     return None if duration is None else parse_duration(str(duration))
 
 
-def step_text(step: CanaryStep) -> str:
+def step_in_words(step: CanaryStep) -> str:
     """A step in a few words, its own first."""
     if step.pause is not None:
         total_s = pause_s(step)

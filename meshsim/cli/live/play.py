@@ -22,7 +22,7 @@ from meshsim.cli.live.observer import Observer, Release
 from meshsim.cli.live.processes import Load, command, load
 from meshsim.cli.live.scene import Stage
 from meshsim.cli.live.screen import Screen
-from meshsim.cli.steps import step_text
+from meshsim.cli.steps import step_in_words
 from meshsim.cli.supervisor import Supervisor
 from meshsim.client.http import HttpApi
 from meshsim.client.kubeconfig import Kubeconfig
@@ -266,7 +266,7 @@ def _standstill(seen: Seen, stage: Stage) -> str | None:
     """The name of the time in which the split stands still, None while it may change at any moment."""
     step, index = current_step(seen.view.rollout), current_index(seen.view.rollout)
     if stage is Stage.RELEASING and seen.phase == "Paused" and step is not None and index is not None:
-        return f"{index + 1} {step_text(step)}"
+        return f"{index + 1} {step_in_words(step)}"
     if stage is Stage.BEFORE and seen.split == {_OLD: 1.0}:
         return "before the release"
     if stage is Stage.SETTLING and seen.split == {_NEW: 1.0}:

@@ -7,7 +7,7 @@ import pytest
 from meshsim.api.decode import decode
 from meshsim.api.rollouts import Rollout
 from meshsim.api.steps import CanaryStep
-from meshsim.cli.steps import StepState, step_text, steps_of
+from meshsim.cli.steps import StepState, step_in_words, steps_of
 from meshsim.kit.timestamps import from_rfc3339
 
 _STARTED = "2026-01-01T00:00:00Z"
@@ -63,4 +63,4 @@ def test_a_pause_that_has_not_begun_has_no_countdown() -> None:
     ],
 )
 def test_a_step_is_said_in_its_own_words(step: dict[str, Any], text: str) -> None:
-    assert step_text(decode(CanaryStep, step)) == text
+    assert step_in_words(decode(CanaryStep, step)) == text

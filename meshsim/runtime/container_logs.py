@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from meshsim.kit.clock import Clock
-from meshsim.kit.timestamps import to_rfc3339_micro
+from meshsim.kit.timestamps import from_rfc3339, to_rfc3339_micro
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.log import ContainerLog, Line
 
@@ -26,6 +26,8 @@ class LogOptions:
     tail_lines: int | None = None
     limit_bytes: int | None = None
     since_seconds: int | None = None
+    since_time: float | None = None
+    """An instant of the cluster's clock."""
 
 
 def options_of(query: Mapping[str, str]) -> LogOptions:
@@ -37,6 +39,7 @@ def options_of(query: Mapping[str, str]) -> LogOptions:
         tail_lines=_count(query, "tailLines"),
         limit_bytes=_count(query, "limitBytes"),
         since_seconds=_count(query, "sinceSeconds"),
+        since_time=_instant(query, "sinceTime"),
     )
 
 
@@ -74,7 +77,9 @@ class ContainerLogs:
 
     async def _texts(self, log: ContainerLog, options: LogOptions) -> AsyncIterator[bytes]:
         left = options.limit_bytes
-        since = -math.inf if options.since_seconds is None else self._clock.now() - options.since_seconds
+        since = -math.inf if options.since_time is None else options.since_time
+        if options.since_seconds is not None:
+            since = self._clock.now() - options.since_seconds
         async for line in log.follow(options.tail_lines, waits=options.follow):
             if line.at >= since:
                 text = written(line, with_stamp=options.timestamps)[:left]
@@ -92,6 +97,14 @@ def written(line: Line, *, with_stamp: bool) -> bytes:
 
 def _truth(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "false").lower() in ("true", "1", "t")
+
+
+def _instant(query: Mapping[str, str], name: str) -> float | None:
+    text = query.get(name)
+    try:
+        return None if text is None else from_rfc3339(text)
+    except ValueError:
+        raise ValueError(f'{name}: "{text}" is no RFC 3339 instant') from None
 
 
 def _count(query: Mapping[str, str], name: str) -> int | None:

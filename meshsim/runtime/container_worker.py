@@ -48,8 +48,7 @@ class ContainerWorker:
         self.container = container
         self.state = state
         self.running: RunningContainer | None = None
-        self.previous: RunningContainer | None = None
-        """The run before this one: its output is still asked for."""
+        self._before: RunningContainer | None = None
         self._around = around
         self._pod_changed = asyncio.Event()
         self._started = asyncio.Event()
@@ -75,7 +74,7 @@ class ContainerWorker:
             started = await self._start()
             if not resumes:
                 self._tell_of_start(started)
-            self.previous, self.running = self.running, started
+            self._before, self.running = self.running, started
             started_at = self.state.running_since if resumes else None
             resumes = False
             ended = await self._supervise(self.running, started_at)
@@ -87,6 +86,12 @@ class ContainerWorker:
     def is_running(self) -> bool:
         """It has started and not ended."""
         return self.running is not None and self.state.running_since is not None
+
+    @property
+    def previous(self) -> RunningContainer | None:
+        """The run that `lastState` is about, whose output is still asked for; while it waits, the one that ended."""
+        waits = self.running is not None and self.running.exit is not None and self.state.terminated is None
+        return self.running if waits else self._before
 
     async def has_started(self) -> None:
         """Wait until it runs and its startup probe has passed."""

@@ -14,8 +14,9 @@ def test_a_query_says_what_is_wanted() -> None:
         "tailLines": "10",
         "limitBytes": "99",
         "sinceSeconds": "5",
+        "sinceTime": "2026-01-01T00:00:00Z",
     }
-    assert options_of(query) == LogOptions(True, True, False, 10, 99, 5)
+    assert options_of(query) == LogOptions(True, True, False, 10, 99, 5, 1_767_225_600.0)
     assert options_of({}) == LogOptions()
 
 
@@ -24,6 +25,12 @@ def test_a_query_says_what_is_wanted() -> None:
 def test_a_count_that_is_no_number_is_named(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=f'{name}: "{text}" is no number'):
         options_of({name: text})
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "1767225600"])
+def test_an_instant_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=f'sinceTime: "{text}" is no RFC 3339 instant'):
+        options_of({"sinceTime": text})
 
 
 def test_a_line_is_written_with_its_instant_when_that_is_wanted() -> None:

@@ -109,6 +109,27 @@ async def test_a_container_in_back_off_says_so() -> None:
         assert (life.state.restarts, life.state.running_since, life.state.ready) == (1, None, False)
 
 
+async def test_the_previous_run_is_the_one_that_the_last_state_is_about() -> None:
+    async with living(Life()) as life:
+        await life.clock.advance(1)
+        assert life.worker.previous is None
+        for _ in range(2):
+            first = life.running
+            life.running.end(1)
+            await life.clock.advance(0.5)
+            assert life.worker.previous is first, "while it waits"
+            await life.clock.advance(20)
+            assert (life.worker.previous, life.worker.running) == (first, life.running), "while the next one runs"
+
+
+async def test_of_a_container_that_has_ended_for_good_the_last_run_is_not_the_previous_one() -> None:
+    async with living(Life(policy="Never")) as life:
+        await life.clock.advance(1)
+        life.running.end(1)
+        await life.clock.advance(1)
+        assert (life.worker.running, life.worker.previous) == (life.running, None)
+
+
 @pytest.mark.parametrize(("policy", "code"), [("Never", 0), ("Never", 2), ("OnFailure", 0)])
 async def test_a_container_that_is_done_stays_ended(policy: str, code: int) -> None:
     async with living(Life(policy=policy)) as life:

@@ -54,7 +54,7 @@ async def attempt(probe: Probe, probed: Probed) -> str:
                 return f"command ended with {code}" if code else ""
             return await _attempt(probe, probed)
     except TimeoutError:
-        return "no answer in time"
+        return _unanswered(probe, probed)
     except (OSError, LookupError, ValueError, OverflowError) as error:
         return str(error)
 
@@ -67,7 +67,8 @@ async def _attempt(probe: Probe, probed: Probed) -> str:
     try:
         reader, writer = await asyncio.open_connection(probed.sandbox.ip, probed.sandbox.port(number))
     except ConnectionRefusedError:
-        return _refused(target, f"{probed.sandbox.ip}:{number}")
+        address = f"{probed.sandbox.ip}:{number}"
+        return f"{_asked(target, address)}dial tcp {address}: connect: connection refused"
     try:
         if not isinstance(target, HttpGet):
             return ""
@@ -85,10 +86,22 @@ async def _attempt(probe: Probe, probed: Probed) -> str:
         writer.close()
 
 
-def _refused(target: HttpGet | TcpSocket, address: str) -> str:
-    """In the kubelet's words."""
-    what = f'Get "http://{address}/{target.path.removeprefix("/")}": ' if isinstance(target, HttpGet) else ""
-    return f"{what}dial tcp {address}: connect: connection refused"
+def _unanswered(probe: Probe, probed: Probed) -> str:
+    """What the kubelet says of one that took too long."""
+    target = probe.http_get or probe.tcp_socket
+    if target is None:
+        return f"command timed out after {max(probe.timeout_seconds, 1)}s"
+    address = f"{probed.sandbox.ip}:{port_number(target.port, probed.container)}"
+    if isinstance(target, HttpGet):
+        late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return f"{_asked(target, address)}{late}"
+    return f"dial tcp {address}: i/o timeout"
+
+
+def _asked(target: HttpGet | TcpSocket, address: str) -> str:
+    if not isinstance(target, HttpGet):
+        return ""
+    return f'Get "http://{address}/{target.path.removeprefix("/")}": '
 
 
 def port_number(port: int | str, container: Container) -> int:

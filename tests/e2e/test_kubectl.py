@@ -301,3 +301,17 @@ async def test_ports_of_a_pod_are_forwarded(kubectl: Kubectl) -> None:
         async with asyncio.timeout(20):
             assert b"cannot reach port 1" in await forwarding.stderr.readline()
         writer.close()
+
+
+async def test_what_is_no_longer_in_the_manifests_is_pruned(kubectl: Kubectl) -> None:
+    both = [each | {"metadata": each["metadata"] | {"labels": {"part": "of-it"}}} for each in (deployment(), service())]
+    await kubectl("apply", "-f", "-", stdin=listed(*both))
+    out = await kubectl("apply", "-f", "-", "--prune", "-l", "part=of-it", stdin=both[0])
+    assert out.splitlines() == ["deployment.apps/web unchanged", "service/web pruned"]
+
+
+async def test_who_wants_what_nothing_would_act_on_is_told(kubectl: Kubectl) -> None:
+    assert (await kubectl.run("get", "statefulsets,daemonsets")).err == "No resources found in default namespace.\n"
+    refused = await kubectl.run("create", "cronjob", "tick", "--image=x", "--schedule=* * * * *")
+    assert "cronjobs.batch are not emulated: nothing here would act on one" in refused.err
+    assert "No resource quota." in await kubectl("describe", "namespace", "default")

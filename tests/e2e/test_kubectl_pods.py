@@ -85,6 +85,12 @@ async def test_commands_run_in_containers(kubectl: Kubectl) -> None:
     assert (ran.code, ran.out) == (3, "out\n")
     assert ran.err == "err\ncommand terminated with exit code 3\n"
     assert await kubectl("exec", "-i", "web", "-c", "web", "--", "cat", stdin={"a": 1}) == '{"a": 1}'
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container("web", "true")]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "of-web"}, "spec": spec}
+    await kubectl("create", "-f", "-", stdin=deployment)
+    assert await kubectl("exec", "deploy/of-web", "-c", "side", "--", "echo", "hi") == "hi\n"
     missing = await kubectl.run("exec", "web", "-c", "web", "--", "nosuch")
     assert missing.code != 0
     assert 'exec: "nosuch": executable file not found in $PATH' in missing.err

@@ -45,6 +45,13 @@ def test_a_ping_is_answered_with_itself_and_the_rest_is_read_over() -> None:
     assert events(connection, control(4, b"\0" * 12) + ping + control(9, b"\0" * 8)) == [Ping(ping)]
 
 
+def test_the_answer_to_the_servers_own_ping_is_not_sent_back() -> None:
+    connection = SpdyConnection()
+    ping = connection.ping()
+    assert ping[:8] == control(6, struct.pack(">I", 2))[:8]
+    assert events(connection, ping) == []
+
+
 def test_what_the_server_sends_can_be_read_by_a_client() -> None:
     connection = SpdyConnection()
     inflate = zlib.decompressobj(zdict=DICTIONARY)

@@ -37,6 +37,7 @@ class HttpApi:
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._access: _Access | None = None
+        self._is_stale = True
         self._refusals = 0
         self._reading = asyncio.Lock()
 
@@ -158,19 +159,20 @@ class HttpApi:
 
     async def _accessed(self) -> "_Access":
         """Where and how to ask, read from the source the first time. Raises UnreachableError while it says nothing."""
-        if self._access is not None:
+        if self._access is not None and not self._is_stale:
             return self._access
         if self._session is None:
             raise RuntimeError("HttpApi is used inside `async with`")
         async with self._reading:
-            if self._access is None:
+            if self._access is None or self._is_stale:
                 try:
                     # It may lie on a disk.
-                    self._access = await asyncio.to_thread(_Access, self._session, self._source)
+                    self._access = await asyncio.to_thread(_access, self._session, self._source, self._access)
                 except OSError as error:
                     raise UnreachableError(0, "Unreachable", f"{self._source}: {error.strerror}") from error
                 except UsageError as error:
                     raise UnreachableError(0, "Unreachable", str(error)) from error
+                self._is_stale = False
             return self._access
 
     def _refusal(self, access: "_Access", answer: bytes, code: int) -> ApiError:
@@ -193,14 +195,14 @@ class HttpApi:
     def _read_again_after(self, access: "_Access") -> None:
         # Another request may have found out before.
         if self._access is access:
-            self._access = None
+            self._is_stale = True
 
 
 class _Access:
     """A connection in use."""
 
-    def __init__(self, session: aiohttp.ClientSession, source: Source) -> None:
-        connection = source.read()
+    def __init__(self, session: aiohttp.ClientSession, connection: Connection) -> None:
+        self.connection = connection
         self.url = connection.url
         self.signs_in = connection.is_secure and bool(connection.token or connection.client_pem)
         self._session = session
@@ -221,6 +223,12 @@ class _Access:
         return self._session.request(
             method, URL(self.url + path, encoded=True), headers=said, **self._options, **options
         )
+
+
+def _access(session: aiohttp.ClientSession, source: Source, before: _Access | None) -> _Access:
+    """What the source says now: as before, if it is the same. Raises what reading it does."""
+    connection = source.read()
+    return before if before is not None and before.connection == connection else _Access(session, connection)
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = "") -> str:

@@ -30,12 +30,12 @@ PACKAGES: Final = {
 }
 ROOTS: Final = (
     "core.Namespace", "core.Node", "core.Pod", "core.Service", "core.Endpoints", "core.Event", "core.ConfigMap",
-    "core.Secret", "core.ServiceAccount", "apps.Deployment", "apps.ReplicaSet", "batch.Job", "discovery.EndpointSlice",
-    "coordination.Lease", "autoscaling.Scale",
-    "autoscaling.HorizontalPodAutoscaler", "autoscalingv2.HorizontalPodAutoscaler", "policy.PodDisruptionBudget",
-    "policy.Eviction", "authorization.SelfSubjectAccessReview",
-    "authorization.SelfSubjectRulesReview", "authorization.SubjectAccessReview",
-    "authentication.SelfSubjectReview", "networking.Ingress", "meta.DeleteOptions",
+    "core.Secret", "core.ServiceAccount", "core.PodTemplate", "apps.Deployment", "apps.ReplicaSet", "batch.Job",
+    "discovery.EndpointSlice", "coordination.Lease", "autoscaling.Scale", "autoscaling.HorizontalPodAutoscaler",
+    "autoscalingv2.HorizontalPodAutoscaler", "policy.PodDisruptionBudget", "policy.Eviction",
+    "authorization.SelfSubjectAccessReview", "authorization.SelfSubjectRulesReview",
+    "authorization.SubjectAccessReview", "authentication.SelfSubjectReview", "networking.Ingress",
+    "meta.DeleteOptions",
 )  # fmt: skip
 SCALARS: Final = {"string": "string", "bool": "bool", "int32": "int32", "int64": "int64", "int": "int64",
                   "uint8": "int32", "float64": "double", "[]byte": "bytes"}  # fmt: skip

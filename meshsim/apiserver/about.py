@@ -1,6 +1,6 @@
 """What the API says of itself: health, version, discovery, OpenAPI; and the questions that are no objects."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from meshsim.apiserver.representation import JSON
 from meshsim.apiserver.resource import Resource, resources_of
 from meshsim.apiserver.reviews import REVIEWS, review_at, reviewed
 from meshsim.apiserver.selection import selection_of
+from meshsim.apiserver.store import Store
 from meshsim.apiserver.usage import USAGE
 
 KUBERNETES_MINOR: Final = "32"
@@ -26,11 +27,10 @@ KUBERNETES_MINOR: Final = "32"
 class About:
     """Answers every path that names no stored object."""
 
-    def __init__(self, kinds: Iterable[Kind], nodes: Nodes) -> None:
-        kinds = tuple(kinds)
+    def __init__(self, store: Store, nodes: Nodes) -> None:
+        self._store = store
         self._nodes = nodes
-        self._discovery = Discovery([*resources_of(kinds), *REVIEWS, *USAGE])
-        self._openapi = OpenApi(kinds)
+        self._learn(store.kinds)
         self._below: dict[str, Callable[[web.Request, list[str]], Awaitable[web.Response | None]]] = {
             "healthz": _healthy,
             "readyz": _healthy,
@@ -43,6 +43,8 @@ class About:
 
     async def handle(self, request: web.Request) -> web.Response | None:
         """The answer, or None when the path is not one of these. Raises ApiError."""
+        if self._kinds is not self._store.kinds:
+            self._learn(self._store.kinds)
         first, *rest = request.path.strip("/").split("/")
         about = self._below.get(first)
         answer = await about(request, rest) if about is not None else None
@@ -50,6 +52,11 @@ class About:
         if answer is not None and answer.status != 201 and request.method not in ("GET", "HEAD"):
             raise refusals.method_not_allowed()
         return answer
+
+    def _learn(self, kinds: tuple[Kind, ...]) -> None:
+        self._kinds = kinds
+        self._discovery = Discovery([*resources_of(kinds), *REVIEWS, *USAGE])
+        self._openapi = OpenApi(kinds)
 
     async def _core(self, request: web.Request, path: list[str]) -> web.Response | None:
         if not path:

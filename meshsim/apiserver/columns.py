@@ -11,6 +11,8 @@ from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.loose import at, mappings
 from meshsim.apiserver.autoscaler_columns import targets
+from meshsim.apiserver.custom import CustomKind
+from meshsim.apiserver.json_path import steps_of, value_at
 from meshsim.apiserver.pod_columns import pod_cells
 from meshsim.kit.durations import human_duration
 from meshsim.kit.timestamps import from_rfc3339
@@ -35,7 +37,28 @@ class Column:
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """The columns of a kind, the name first unless the kind is Event."""
+    if isinstance(kind, CustomKind):
+        return _of_definition(kind)
     return _COLUMNS.get(kind.kind, (_NAME, _AGE))
+
+
+def _of_definition(kind: CustomKind) -> tuple[Column, ...]:
+    if not kind.columns:
+        return (_NAME, _AGE)
+    return (_NAME, *(_printer_column(each) for each in kind.columns))
+
+
+def _printer_column(described: Object) -> Column:
+    steps, type_ = steps_of(str(described.get("jsonPath"))), str(described.get("type") or "string")
+
+    def fill(obj: Object, now: float) -> Cell:
+        value = value_at(steps, obj)
+        if type_ == "date":
+            return age_since(value, now) if value else None
+        return _shown(value, None)
+
+    format_, description = str(described.get("format") or ""), str(described.get("description") or "")
+    return Column(str(described.get("name")), fill, type_, bool(described.get("priority")), format_, description)
 
 
 def age_since(stamp: object, now: float) -> str:
@@ -256,6 +279,9 @@ _COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         _made_of("MinPods", lambda obj: str(_number(at("spec.minReplicas")(obj)) or "<unset>")),
         _made_of("MaxPods", lambda obj: str(_number(at("spec.maxReplicas")(obj)))),
         _made_of("Replicas", lambda obj: str(_number(at("status.currentReplicas")(obj)))), _AGE,
+    ),
+    "CustomResourceDefinition": (
+        _NAME, Column("Created At", lambda obj, _: str(obj["metadata"].get("creationTimestamp") or ""), "date"),
     ),
     "Namespace": (_NAME, _text("Status", "status.phase"), _AGE),
     "Node": (

@@ -7,18 +7,22 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CustomKind(Kind):
     """A kind that is served because its definition is stored.
 
-    Two with the same names and versions are the same kind, whatever their definitions say of its fields.
+    It is the same kind whatever its definition comes to say of it: only the resource's name counts.
     """
 
-    schemas: Mapping[str, Object] = field(default_factory=dict, compare=False)
+    schemas: Mapping[str, Object] = field(default_factory=dict)
     """Structural schemas by version."""
-    columns: Mapping[str, tuple[Object, ...]] = field(default_factory=dict, compare=False)
-    """`additionalPrinterColumns` by version."""
-    scale: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """The JSON paths of the scale subresource: `specReplicasPath`, `statusReplicasPath`, `labelSelectorPath`."""
-    list_kind: str = field(default="", compare=False)
-    singular_name: str = field(default="", compare=False)
+    columns: tuple[Object, ...] = ()
+    """`additionalPrinterColumns` of the preferred version."""
+    scale: Mapping[str, str] = field(default_factory=dict)
+    """The JSON paths of the scale: `specReplicasPath`, `statusReplicasPath`, `labelSelectorPath`."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CustomKind) and other.resource == self.resource
+
+    def __hash__(self) -> int:
+        return hash(self.resource)

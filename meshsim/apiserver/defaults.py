@@ -16,6 +16,7 @@ from meshsim.api.kinds import Kind
 from meshsim.api.loose import mapping, mappings
 from meshsim.api.pod_defaults import containers_of, fill_pod_spec
 from meshsim.apiserver.autoscalers import fill_autoscaler
+from meshsim.apiserver.definitions import with_names
 from meshsim.apiserver.schemas import custom_schema
 
 _CLUSTER_IPS: Final = int(IPv4Address("10.96.0.0"))
@@ -195,5 +196,6 @@ _FILLERS: Final[Mapping[str, Filler]] = {
     "Secret": _secret,
     "Namespace": _namespace,
     "EndpointSlice": _endpoint_slice,
+    "CustomResourceDefinition": lambda obj, _old: with_names(obj),
     "HorizontalPodAutoscaler": lambda obj, _old: fill_autoscaler(obj),
 }

@@ -5,6 +5,8 @@ from typing import Final
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
+from meshsim.apiserver.custom import CustomKind
+from meshsim.apiserver.definitions import DEFINITION
 from meshsim.apiserver.field_notes import note_of, noted
 from meshsim.apiserver.messages import SCALARS, fields_of_message, list_marks, message_name, messages
 from meshsim.apiserver.schemas import custom_schema
@@ -27,6 +29,9 @@ _SHOWN: Final[dict[str, Object]] = {
 }
 
 
+_ANYTHING: Final[Object] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
 def component_schemas(kinds: Iterable[tuple[Kind, str]]) -> Object:
     """The `components.schemas` of a document about kinds in versions: theirs, and all that these refer to."""
     shown: Object = {}
@@ -37,6 +42,13 @@ def component_schemas(kinds: Iterable[tuple[Kind, str]]) -> Object:
         if schema is not None:
             name = ".".join([*reversed(kind.group.split(".")), version, kind.kind])
             shown[name] = {**_custom(kind, schema), "x-kubernetes-group-version-kind": [group_version_kind]}
+            needed.add(_OBJECT_META)
+            continue
+        if kind == DEFINITION:
+            shown[f"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.{version}.{kind}"] = {
+                **_custom(kind, {"type": "object", "properties": {"spec": _ANYTHING, "status": _ANYTHING}}),
+                "x-kubernetes-group-version-kind": [group_version_kind],
+            }
             needed.add(_OBJECT_META)
             continue
         message = message_name(f"{kind.group}/{version}".removeprefix("/"), kind.kind)
@@ -54,7 +66,8 @@ def component_schemas(kinds: Iterable[tuple[Kind, str]]) -> Object:
 
 
 def _custom(kind: Kind, schema: Object) -> Object:
-    described = noted(kind.kind, schema)
+    # A definition has sentences of its own.
+    described = schema if isinstance(kind, CustomKind) else noted(kind.kind, schema)
     metadata = _reference(_component(_OBJECT_META), note_of("metadata"))
     return {**described, "properties": {**(described.get("properties") or {}), **_type_meta(), "metadata": metadata}}
 

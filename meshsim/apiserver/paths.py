@@ -1,6 +1,5 @@
 """Kubernetes' URL paths: which kind, version, object and subresource a path names. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meshsim.api.kinds import NAMESPACE, Kind
@@ -27,7 +26,8 @@ class Target:
 class Paths:
     """The paths of a set of kinds, each under every version it is served in."""
 
-    def __init__(self, kinds: Iterable[Kind]) -> None:
+    def __init__(self, kinds: tuple[Kind, ...]) -> None:
+        self.kinds = kinds
         self._kinds = {(kind.group, version, kind.plural): kind for kind in kinds for version in kind.versions}
 
     def target(self, path: str) -> Target:

@@ -9,11 +9,11 @@ from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import NAMESPACE, Kind
 from meshsim.api.merge_patch import merge_patch
 from meshsim.api.meta import Key, key_of
-from meshsim.api.scale import scale_of
 from meshsim.apiserver import refusals, scale, strategy
 from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields, check_status
 from meshsim.apiserver.apply import Applying, applied
 from meshsim.apiserver.conversion import to_version
+from meshsim.apiserver.definitions import DEFINITION, established
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.generated_names import NameEndings
 from meshsim.apiserver.managers import Updating, managed_after
@@ -21,6 +21,7 @@ from meshsim.apiserver.patch import is_built_in, json_patch, patch_types, strate
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.schemas import full_schema
 from meshsim.apiserver.selection import Selection
+from meshsim.apiserver.served_definitions import Definitions
 from meshsim.apiserver.store import Store
 from meshsim.client.api import PatchType
 from meshsim.kit.chance import Draw
@@ -68,6 +69,9 @@ class Registry:
         for name in NAMESPACES:
             if store.get(NAMESPACE, Key("", name)) is None:
                 self.create(NAMESPACE, "", {"metadata": {"name": name}})
+        self._definitions = Definitions(store, self._deleter)
+        if DEFINITION in store.kinds:
+            self._definitions.ship(now())
 
     def get(self, kind: Kind, key: Key, subresource: str = "") -> Object:
         """One object, or its scale, as readers see it."""
@@ -84,6 +88,8 @@ class Registry:
         name = self._new_name(kind, namespace, obj["metadata"])
         birth = strategy.Birth(namespace, self.now(), self._uid(), name)
         obj = strategy.prepare_create(kind, obj, birth)
+        if kind == DEFINITION:
+            obj["status"] = established(obj, birth.now)
         self._note_managers(kind, None, obj, options)
         check_admission(kind, obj, options.warn)
         key = key_of(obj)
@@ -92,9 +98,7 @@ class Registry:
             raise refusals.already_exists(kind, key.name)
         if options.dry_run:
             return obj
-        stored = self.store.put(kind, obj)
-        self._deleter.collect(kind, stored, birth.now)
-        return stored
+        return self._stored(kind, obj)
 
     def replace(self, kind: Kind, key: Key, body: object, options: WriteOptions = _PLAIN) -> Object:
         """Put the object in the stored one's place: all of it, its status alone, or its scale."""
@@ -104,7 +108,7 @@ class Registry:
             scaled = strategy.prepare_update(kind, read_json(write_json(scale.with_scale(kind, old, body))), old)
             self._note_managers(kind, old, scaled, options)
             written = self._commit(kind, scaled, old, options)
-            return scale_of(kind, written)
+            return scale.shown_scale(kind, written)
         obj = strategy.check_shape(kind, body, options.version)
         is_status = options.subresource == "status"
         # Of the body of a status write nothing else is looked at.
@@ -150,7 +154,14 @@ class Registry:
         self._deleter.check(kind, obj, options)
         if kind == NAMESPACE and key.name in _PERMANENT:
             raise refusals.forbidden(kind, key.name, "this namespace may not be deleted")
-        return obj if dry_run else self._deleter.delete(kind, obj, options, self.now())
+        if kind == DEFINITION:
+            self._definitions.check_removal(obj)
+        if dry_run:
+            return obj
+        last = self._deleter.delete(kind, obj, options, self.now())
+        if kind == DEFINITION and self.store.get(kind, key) is None:
+            self._definitions.drop(obj, self.now())
+        return last
 
     def delete_all(
         self, kind: Kind, selection: Selection, options: DeleteOptions, *, dry_run: bool = False
@@ -170,7 +181,7 @@ class Registry:
         if obj is None:
             raise refusals.not_found(kind, key.name)
         self._check_subresource(kind, subresource)
-        return scale_of(kind, obj) if subresource == "scale" else obj
+        return scale.shown_scale(kind, obj) if subresource == "scale" else obj
 
     def _note_managers(
         self, kind: Kind, old: Object | None, new: Object, options: WriteOptions, given: list[Object] | None = None
@@ -198,8 +209,17 @@ class Registry:
             return new
         gone = self._deleter.finish(kind, new, self.now())
         if gone is not None:
+            if kind == DEFINITION:
+                self._definitions.drop(gone, self.now())
             return gone
-        stored = self.store.put(kind, new)
+        if kind == DEFINITION and not options.subresource:
+            new["status"] = established(new, self.now())
+        return self._stored(kind, new)
+
+    def _stored(self, kind: Kind, obj: Object) -> Object:
+        stored = self.store.put(kind, obj)
+        if kind == DEFINITION:
+            self._definitions.serve(stored)
         self._deleter.collect(kind, stored, self.now())
         return stored
 

@@ -57,9 +57,9 @@ class Rest:
         self._allowed_hosts = allowed_hosts
         self._token = token
         self._settled = settled
-        self._paths = Paths(registry.store.kinds)
+        self._paths = Paths(())
         self._nodes = Nodes(registry)
-        self._about = About(registry.store.kinds, self._nodes)
+        self._about = About(registry.store, self._nodes)
         self._streams = Streams(registry.store)
         self._object_verbs: dict[str, Verb] = {
             "GET": self._get,
@@ -110,6 +110,8 @@ class Rest:
             raise refusals.unauthorized()
 
     async def _dispatch(self, request: web.Request) -> Answer:
+        if self._paths.kinds is not self._registry.store.kinds:
+            self._paths = Paths(self._registry.store.kinds)
         target = self._paths.target(request.path)
         if target.kind == POD and (request.method, target.subresource) in self._pod_verbs:
             return await self._pod_verbs[request.method, target.subresource](request, target)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from meshsim.api.kinds import KINDS, Kind
+from meshsim.apiserver.definitions import DEFINITION
 
 _ALL: Final = ("all",)
 
@@ -27,4 +28,4 @@ NOT_EMULATED: Final = (
 """Of these there are none, and none can be: nothing would act on them. Clients list them, as `kubectl apply --prune`
 does, and who wants one is told, rather than left waiting."""
 
-SERVED: Final[tuple[Kind, ...]] = (*KINDS, INGRESS, POD_DISRUPTION_BUDGET, *NOT_EMULATED)
+SERVED: Final[tuple[Kind, ...]] = (*KINDS, DEFINITION, INGRESS, POD_DISRUPTION_BUDGET, *NOT_EMULATED)

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
+from meshsim.apiserver.definitions import DEFINITION, kind_of
 from meshsim.apiserver.expiry import expire_events
 from meshsim.apiserver.journal import Journal
 from meshsim.apiserver.local import LocalApi
@@ -125,8 +126,12 @@ def _empty_store(clock: Clock) -> Store:
 def _stored(journal: Journal, clock: Clock) -> Store:
     store = Store(SERVED, max(journal.first_version, int(clock.now() * 1000)), log=journal.log)
     journal.serve(store)
-    kinds = {kind.resource: kind for kind in SERVED}
-    for resource, obj in journal.load():
+    kept = list(journal.load())
+    for resource, obj in kept:
+        if resource == DEFINITION.resource and obj["metadata"]["name"] not in {kind.resource for kind in SERVED}:
+            store.serve(kind_of(obj))
+    kinds = {kind.resource: kind for kind in store.kinds}
+    for resource, obj in kept:
         if resource in kinds:
             store.restore(kinds[resource], obj)
     return store

@@ -107,6 +107,20 @@ class Store:
         """The objects that name this uid as an owner."""
         return list(self._by_owner.get(uid, ()))
 
+    def serve(self, kind: Kind) -> None:
+        """Keep objects of that kind too, or go by what is newly known of it."""
+        if kind not in self._objects:
+            self._objects[kind] = {}
+            self._still_seen[kind] = {}
+            self._rings[kind] = deque()
+            self._floors[kind] = self._committed_version
+            self._sinks[kind] = {}
+        self.kinds = (*(known for known in self.kinds if known != kind), kind)
+
+    def stop_serving(self, kind: Kind) -> None:
+        """Know the kind no more; what its watches have still to be told they are told."""
+        self.kinds = tuple(known for known in self.kinds if known != kind)
+
     def restore(self, kind: Kind, obj: Object) -> None:
         """Take in an object as it was stored before; no event, no new version."""
         ref = Ref(kind, key_of(obj))

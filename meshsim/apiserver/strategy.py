@@ -29,6 +29,7 @@ from meshsim.apiserver import refusals
 from meshsim.apiserver.autoscalers import autoscaler_faults
 from meshsim.apiserver.conversion import from_version
 from meshsim.apiserver.defaults import apply_defaults
+from meshsim.apiserver.definitions import DEFINITION, definition_faults
 from meshsim.apiserver.refusals import Cause
 from meshsim.kit.timestamps import to_rfc3339
 
@@ -148,6 +149,7 @@ def check(kind: Kind, obj: Object) -> None:
         *check_labels("metadata.labels", metadata.get("labels") or {}),
         *check_annotations("metadata.annotations", metadata.get("annotations") or {}),
         *_workload_faults(kind, obj),
+        *(definition_faults(obj) if kind == DEFINITION else ()),
         *(autoscaler_faults(obj) if kind == HORIZONTAL_POD_AUTOSCALER else ()),
     ]
     causes = [*(Cause(fault.path, fault.message, cause_of(fault)) for fault in faults), *_owner_faults(metadata)]

@@ -12,6 +12,9 @@ import pytest
 
 from meshsim.api.kinds import CONFIG_MAP, ROLLOUT
 from meshsim.api.meta import Key
+from meshsim.apiserver.custom import CustomKind
+from meshsim.apiserver.definitions import DEFINITION
+from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.selection import Selection
 from meshsim.apiserver.server import api_server
 from meshsim.apiserver.watch import Watch
@@ -202,3 +205,18 @@ async def test_a_disk_that_cannot_be_written_is_told_once_and_once_when_it_can(
     assert len(told) == 2
     assert "cannot be written" in told[0]
     assert told[1] == "the journal can be written again"
+
+
+async def test_a_defined_kind_and_its_objects_come_back(tmp_path: Path) -> None:
+    async with api_server(LoopClock(), tmp_path) as server:
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+        names = {"plural": "monitors", "kind": "Monitor"}
+        spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+        server.registry.create(DEFINITION, "", {"metadata": {"name": "monitors.example.com"}, "spec": spec})
+        (kind,) = (kind for kind in server.registry.store.kinds if isinstance(kind, CustomKind))
+        server.registry.create(kind, "default", {"metadata": {"name": "web"}, "spec": {"a": 1}})
+    async with api_server(LoopClock(), tmp_path) as server:
+        assert server.registry.get(kind, Key("default", "web"))["spec"] == {"a": 1}
+        server.registry.delete(DEFINITION, Key("", "monitors.example.com"), DeleteOptions())
+        assert kind not in server.registry.store.kinds

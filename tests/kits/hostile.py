@@ -145,6 +145,12 @@ def _values() -> Iterator[Hostile]:
         {**rollout("y"), "spec": {**rollout()["spec"], "strategy": {"canary": {"steps": [{"setWeight": 10**30}]}}}},
         path=_ROLLOUTS,
     )
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x", "namespace": "default"}}
+    secrets = "/api/v1/namespaces/default/secrets"
+    yield made("a secret that is no base64", {**secret, "data": {"k": f"{CANARY}!"}}, path=secrets)
+    yield made("a secret in a list", {**secret, "data": [CANARY]}, path=secrets)
+    yield made("a secret in a list of its own", {**secret, "stringData": {"k": [CANARY]}}, path=secrets)
+    yield made("a secret that is text", {**secret, "data": CANARY}, path=secrets)
     for where in ("containers", "env", "image"):
         hostile = pod("x")
         container = hostile["spec"]["containers"][0]

@@ -1,0 +1,23 @@
+"""The page shows what anybody may have written into an object: as text, and nowhere as markup or code."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+STATIC = files("meshsim.dashboard").joinpath("static")
+SINKS = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|setAttribute\("(?:on|href|src|style)|javascript:"
+)
+
+
+def test_the_script_makes_no_markup_of_text() -> None:
+    assert re.findall(SINKS, STATIC.joinpath("app.js").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "code", [r"<script(?![^>]*\bsrc=)", r"\son[a-z]+\s*=", r"https?://(?!www\.w3\.org)", r"\sstyle\s*="]
+)
+def test_the_page_has_no_code_of_its_own_and_nothing_from_elsewhere(code: str) -> None:
+    """As its content security policy demands: what an attacker puts in would not run either."""
+    assert re.findall(code, STATIC.joinpath("index.html").read_text()) == []

@@ -9,7 +9,6 @@ from aiohttp import WSMsgType, web
 
 from meshsim.apiserver import refusals
 from meshsim.apiserver.spdy import SpdyConnection
-from meshsim.client.api import ApiError
 from meshsim.kit.clock import LoopClock
 
 SPDY: Final = "SPDY/3.1"
@@ -18,6 +17,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 _LINGER_S: Final = 5.0
 _BEAT_S: Final = 5.0
 _PROTOCOL_HEADER: Final = "X-Stream-Protocol-Version"
+_WEBSOCKET_HEADER: Final = "Sec-WebSocket-Protocol"
 
 
 class Link(Protocol):
@@ -49,9 +49,7 @@ class WebSocketLink:
     @classmethod
     async def open(cls, request: web.Request, protocols: Sequence[str]) -> "WebSocketLink":
         """Answer the request. Raises ApiError."""
-        asked = _listed(request, "Sec-WebSocket-Protocol")
-        if not set(asked) & set(protocols):
-            raise _not_common(asked, protocols)
+        _common_protocol(request, _WEBSOCKET_HEADER, protocols)
         socket = web.WebSocketResponse(protocols=protocols, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request):
             raise refusals.bad_request("the request is no proper WebSocket handshake")
@@ -85,10 +83,7 @@ class UpgradedLink:
     @classmethod
     async def open(cls, request: web.Request, protocols: Sequence[str]) -> "UpgradedLink":
         """Answer the request and take its connection over. Raises ApiError."""
-        asked = _listed(request, _PROTOCOL_HEADER)
-        common = next((each for each in asked if each in protocols), None)
-        if common is None:
-            raise _not_common(asked, protocols)
+        common = _common_protocol(request, _PROTOCOL_HEADER, protocols)
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
@@ -156,6 +151,16 @@ async def beat(*pings: Callable[[], Awaitable[None]]) -> None:
                 await ping()
 
 
+def check_upgrade(request: web.Request, over_websocket: Sequence[str], over_spdy: Sequence[str]) -> None:
+    """Raises ApiError for a request that neither kind of link can be opened for."""
+    if is_spdy(request):
+        _common_protocol(request, _PROTOCOL_HEADER, over_spdy)
+    elif is_websocket(request):
+        _common_protocol(request, _WEBSOCKET_HEADER, over_websocket)
+    else:
+        raise refusals.bad_request("Upgrade request required")
+
+
 def is_spdy(request: web.Request) -> bool:
     """Whether a request wants its connection upgraded to SPDY."""
     upgrades = "upgrade" in request.headers.get("Connection", "").lower()
@@ -167,10 +172,11 @@ def is_websocket(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
-def _listed(request: web.Request, header: str) -> list[str]:
-    return [name.strip() for value in request.headers.getall(header, []) for name in value.split(",") if name.strip()]
-
-
-def _not_common(asked: Sequence[str], protocols: Sequence[str]) -> ApiError:
-    supported = f"client supports [{' '.join(asked)}], server accepts [{' '.join(protocols)}]"
-    return refusals.no_common_protocol(f"unable to upgrade: unable to negotiate protocol: {supported}")
+def _common_protocol(request: web.Request, header: str, known: Sequence[str]) -> str:
+    """The first of the client's protocols that is known here. Raises ApiError."""
+    asked = [name.strip() for value in request.headers.getall(header, []) for name in value.split(",")]
+    common = next((each for each in asked if each in known), None)
+    if common is None:
+        supported = f"client supports [{' '.join(asked)}], server accepts [{' '.join(known)}]"
+        raise refusals.no_common_protocol(f"unable to upgrade: unable to negotiate protocol: {supported}")
+    return common

@@ -1,6 +1,6 @@
 """Asking the nodes: what their containers printed, what they use, and to run commands in them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,6 @@ from urllib.parse import quote, unquote
 
 import aiohttp
 from aiohttp import web
-from multidict import MultiMapping
 from yarl import URL
 
 from meshsim.api.channels import V5
@@ -40,7 +39,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where a node is asked about one container."""
 
     node: str
@@ -63,7 +62,7 @@ class Nodes:
 
     async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
         """Answer with what a container of the pod printed, for as long as the client follows it."""
-        place = self._place(pod, "containerLogs", request.query.get("container", ""))
+        place = self.place(pod, "containerLogs", request.query.get("container", ""))
         asked = {name: value for name, value in request.query.items() if name not in ("container", "pretty")}
         try:
             async with self._asking(place) as session, session.get(place.url, params=asked) as reply:
@@ -79,11 +78,9 @@ class Nodes:
 
     @asynccontextmanager
     async def command(
-        self, query: MultiMapping[str], pod: Object, verb: str, wanted: Iterable[tuple[str, str]]
+        self, place: "Place", asked: Sequence[tuple[str, str]]
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """`exec` or `attach` in a container of the pod: its channels, as messages."""
-        place = self._place(pod, verb, query.get("container", ""))
-        asked = [*wanted, *(("command", word) for word in query.getall("command", []))]
+        """`exec` or `attach` in a container: its channels, as messages."""
         async with self._asking(place) as session:
             try:
                 socket = await session.ws_connect(
@@ -100,16 +97,17 @@ class Nodes:
             async with socket:
                 yield socket
 
-    def _place(self, pod: Object, what: str, container: str) -> "_Place":
+    def place(self, pod: Object, what: str, container: str) -> "Place":
+        """Where to ask for something of a container of the pod."""
         metadata, node_name = pod["metadata"], mapping(pod.get("spec")).get("nodeName")
         if not isinstance(node_name, str) or not node_name:
             raise refusals.bad_request(f"pod {metadata['name']} does not have a host assigned")
         names = (metadata["namespace"], metadata["name"], container_of(pod, container))
         path = "/".join(quote(part, safe="") for part in (what, *names))
         url = f"{kubelet_url(self._registry.get(NODE, Key('', node_name)))}/{path}"
-        return _Place(node_name, URL(url, encoded=True))
+        return Place(node_name, URL(url, encoded=True))
 
-    def _asking(self, place: "_Place") -> aiohttp.ClientSession:
+    def _asking(self, place: "Place") -> aiohttp.ClientSession:
         """Asks as what we are."""
         own = {"Authorization": f"Bearer {self.passes.issue(place.node)}"}
         return aiohttp.ClientSession(timeout=_FOLLOWED, headers=own)

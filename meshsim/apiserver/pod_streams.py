@@ -12,7 +12,7 @@ from meshsim.apiserver.nodes import Nodes
 from meshsim.apiserver.paths import Target
 from meshsim.apiserver.port_forward import forward_ports
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.remote_command import pass_on, wanted_of
+from meshsim.apiserver.remote_command import check_upgrade, pass_on, wanted_of
 
 Verb = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
@@ -41,8 +41,14 @@ class PodStreams:
         return await self._nodes.logs(request, self._pod(target))
 
     async def _command(self, request: web.Request, target: Target) -> web.StreamResponse:
-        wanted = wanted_of(request.query)
-        async with self._nodes.command(request.query, self._pod(target), target.subresource, wanted.of_node) as node:
+        wanted, query, verb = wanted_of(request.query), request.query, target.subresource
+        place = self._nodes.place(self._pod(target), verb, query.get("container", ""))
+        words = query.getall("command", []) if verb == "exec" else []
+        if verb == "exec" and not words:
+            raise refusals.bad_request("a command must be specified")
+        # Nothing is started for a client that could not hear of it.
+        check_upgrade(request)
+        async with self._nodes.command(place, [*wanted.of_node, *(("command", word) for word in words)]) as node:
             return await pass_on(request, wanted, node)
 
     async def _forward_ports(self, request: web.Request, target: Target) -> web.StreamResponse:

@@ -12,8 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from meshsim.apiserver import refusals
-from meshsim.apiserver.links import SPDY, Link, UpgradedLink, WebSocketLink, beat, is_spdy, is_websocket
+from meshsim.apiserver.links import SPDY, Link, UpgradedLink, WebSocketLink, beat, check_upgrade, is_spdy
 from meshsim.apiserver.spdy import Closed, Data, Event, Opened, Ping, SpdyConnection, SpdyError
 from meshsim.kit.tasks import TaskOwner
 
@@ -49,12 +48,12 @@ async def forward_ports(request: web.Request, pod_ip: str, ports: Mapping[int, i
 
     Raises ApiError.
     """
+    check_upgrade(request, [TUNNELLED], [_PROTOCOL])
+    link: Link
     if is_spdy(request):
-        link: Link = await UpgradedLink.open(request, [_PROTOCOL])
-    elif is_websocket(request):
-        link = await WebSocketLink.open(request, [TUNNELLED])
+        link = await UpgradedLink.open(request, [_PROTOCOL])
     else:
-        raise refusals.bad_request("Upgrade request required")
+        link = await WebSocketLink.open(request, [TUNNELLED])
     await _PortForward(link, pod_ip, ports).run()
     return link.answer
 

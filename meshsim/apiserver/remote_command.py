@@ -11,13 +11,15 @@ from aiohttp import WSMsgType, web
 
 from meshsim.api.channels import STDIN_CLOSED, V4, V5, WINDOW_BYTES, Channel, message
 from meshsim.api.decode import Object, write_json
-from meshsim.apiserver import refusals
-from meshsim.apiserver.links import Link, UpgradedLink, WebSocketLink, beat, is_spdy, is_websocket
+from meshsim.apiserver import links, refusals
+from meshsim.apiserver.links import Link, UpgradedLink, WebSocketLink, beat, is_spdy
 from meshsim.apiserver.query import is_set
 from meshsim.apiserver.spdy import Closed, Data, Opened, Ping, SpdyConnection, SpdyError
 from meshsim.kit.tasks import TaskOwner
 
 _log: Final = logging.getLogger(__name__)
+_OVER_WEBSOCKET: Final = (V5, V4)
+_OVER_SPDY: Final = (V4,)
 _STREAMS_OPENED_WITHIN_S: Final = 30.0
 _NODE_IS_GONE: Final[Object] = {
     "metadata": {},
@@ -69,6 +71,11 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
         raise refusals.bad_request("you must specify at least 1 of stdin, stdout, stderr")
     # On a terminal there is one stream for all that a program says.
     return Wanted(stdin, stdout, stderr and not terminal, terminal)
+
+
+def check_upgrade(request: web.Request) -> None:
+    """Raises ApiError for a request whose client could not be spoken with."""
+    links.check_upgrade(request, _OVER_WEBSOCKET, _OVER_SPDY)
 
 
 async def pass_on(request: web.Request, wanted: Wanted, node: aiohttp.ClientWebSocketResponse) -> web.StreamResponse:
@@ -160,16 +167,13 @@ class _Client(Protocol):
 
 async def _accepted(request: web.Request, wanted: Wanted) -> _Client:
     if is_spdy(request):
-        client = _OverSpdy(await UpgradedLink.open(request, [V4]), wanted)
+        client = _OverSpdy(await UpgradedLink.open(request, _OVER_SPDY), wanted)
         await client.open()
         return client
-    if is_websocket(request):
-        link = await WebSocketLink.open(request, [V5, V4])
-        # So a client learns that it is connected, before there is anything to tell.
-        first = min(wanted.channels - {Channel.STDIN})
-        await link.send(message(first, b""))
-        return _OverWebSocket(link)
-    raise refusals.bad_request("Upgrade request required")
+    link = await WebSocketLink.open(request, _OVER_WEBSOCKET)
+    # So a client learns that it is connected, before there is anything to tell.
+    await link.send(message(min(wanted.channels - {Channel.STDIN}), b""))
+    return _OverWebSocket(link)
 
 
 class _OverWebSocket:

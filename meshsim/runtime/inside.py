@@ -52,6 +52,8 @@ class ProgramInside:
         started = await Command.start(command, wanted, environment, self._container.working_dir or None, self._forget)
         self._commands.add(started)
         self._groups.began(started.leader)
+        if self._exit.done():
+            started.kill()
         return started
 
     def _forget(self, command: Command) -> None:

@@ -58,10 +58,12 @@ async def upgraded(cluster: Cluster, path: str, *protocols: str) -> AsyncIterato
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: SPDY/3.1", "Content-Length: 0"]
     lines += [f"X-Stream-Protocol-Version: {protocol}" for protocol in protocols]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-    async with asyncio.timeout(10):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    yield Upgraded(head, reader, writer)
-    writer.close()
+    try:
+        async with asyncio.timeout(10):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        yield Upgraded(head, reader, writer)
+    finally:
+        writer.close()
 
 
 def opened(client: SpdyClient, *kinds: str) -> list[bytes]:
@@ -108,10 +110,14 @@ async def test_connections_reach_the_pods_port_and_those_the_client_gives_up_are
     closed = asyncio.Event()
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while received := await reader.read(65536):
-            writer.write(received.upper())
-        closed.set()
-        writer.close()
+        try:
+            while received := await reader.read(65536):
+                writer.write(received.upper())
+        except ConnectionError:
+            return
+        finally:
+            closed.set()
+            writer.close()
 
     server = await asyncio.start_server(echo, (await cluster.pod_ip("web")), 0)
     port = str(server.sockets[0].getsockname()[1])

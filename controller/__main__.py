@@ -11,7 +11,7 @@ from aiohttp import web
 
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
-from controller.controllers import Controllers
+from controller.controllers import RolloutControllers, add_cluster_controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
 from controller.instance import instance_selectors
@@ -49,6 +49,12 @@ def main() -> int:
         metavar="ID",
         help="handle only what has this in the label argo-rollouts.argoproj.io/controller-instance-id "
         "(default: only what lacks the label)",
+    )
+    parser.add_argument(
+        "--without-rollouts",
+        action="store_true",
+        help="reconcile only what a cluster's own controllers do (ReplicaSets, Deployments, Jobs, autoscalers): "
+        "somebody else's runs Rollouts, analyses and experiments",
     )
     parser.add_argument("--no-hazard-warnings", action="store_true", help="emit no MeshsimHazard events")
     parser.add_argument(
@@ -96,9 +102,12 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
         providers = Providers(api, plane.clock, outbound, flags.prometheus, os.environ)
         manager = Manager(api, plane.clock, give_up, instance_selectors(flags.instance_id))
-        controllers = Controllers(manager, api, plane.clock, recorder, rules, providers)
+        add_cluster_controllers(manager, api, plane.clock, recorder)
+        samples = api.samples
+        if not flags.without_rollouts:
+            samples = RolloutControllers(manager, api, plane.clock, recorder, rules, providers).samples
         pages = web.Application()
-        pages.add_routes(metrics_routes(controllers.samples))
+        pages.add_routes(metrics_routes(samples))
         async with AsyncExitStack() as stack:
             address = await serve_pages(stack, pages, Address(flags.host, flags.port))
             async with manager:

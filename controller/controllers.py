@@ -28,13 +28,22 @@ from meshsim.api.kinds import (
     ROLLOUT,
     SERVICE,
 )
+from meshsim.client.api import Api
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import Clock
 from meshsim.telemetry.exposition import Sample
 
 
-class Controllers:
-    """Everything that reconciles, and what it reports."""
+def add_cluster_controllers(manager: Manager, api: Api, clock: Clock, recorder: EventRecorder) -> None:
+    """Reconcile what a cluster does by itself, whoever runs its Rollouts."""
+    setup_replica_sets(manager, api, clock, recorder)
+    setup_deployments(manager, api, clock)
+    setup_jobs(manager, api, clock)
+    setup_autoscalers(manager, api, clock, recorder)
+
+
+class RolloutControllers:
+    """What Argo's controller reconciles, and what it reports."""
 
     def __init__(
         self,
@@ -59,10 +68,6 @@ class Controllers:
         for kind in (SERVICE, DESTINATION_RULE):
             releaser = Releaser(api, cache, kind)
             self.manager.add(f"release of {kind.plural}", releaser, releaser.watches())
-        setup_replica_sets(self.manager, api, clock, recorder)
-        setup_deployments(self.manager, api, clock)
-        setup_jobs(self.manager, api, clock)
-        setup_autoscalers(self.manager, api, clock, recorder)
         setup_analyses(self.manager, providers, self._recorder, self._measured)
         setup_experiments(self.manager, api, clock, self._recorder, self._measured)
 

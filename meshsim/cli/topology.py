@@ -39,8 +39,8 @@ class Topology:
     seed: int | None = None
     namespace: str = "default"
     """Whose sidecar the proxy is where it is one."""
-    has_controller: bool = True
-    """False when somebody else's controller is to run the rollouts."""
+    runs_rollouts: bool = True
+    """False when somebody else's controller is to: then ours does what a cluster's own controllers do, and no more."""
     passed_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def url(self, name: str, path: str = "") -> str:
@@ -74,10 +74,11 @@ class Topology:
         whose = ("--namespace", self.namespace)
         proxy = (*client, *self._port("traffic"), *stats_and_admin, *seed, *whose, "--drain-timeout", _PROXY_DRAIN)
         measured = ("--prometheus", self.url("stats"))
-        controller = [self._process("controller", "controller", (*client, *self._port("controller"), *measured))]
+        rollouts = () if self.runs_rollouts else ("--without-rollouts",)
+        controller = (*client, *self._port("controller"), *measured, *rollouts)
         return [
             self._process("apiserver", "meshsim.apiserver", apiserver),
-            *(controller if self.has_controller else ()),
+            self._process("controller", "controller", controller),
             self._process("node", "meshsim.runtime", (*client, *self._port("node"), *seed)),
             self._process("proxy", "meshsim.proxy", proxy),
         ]

@@ -58,7 +58,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--controller",
         choices=["own", "external"],
         default="own",
-        help="external: start none, somebody else's runs the rollouts (default own)",
+        help="external: somebody else's runs the rollouts, so ours leaves them alone, and its usual port (default own)",
     )
     add_program_flags(parser)
     add_passed_on_flags(parser)
@@ -97,9 +97,11 @@ def _run(flags: argparse.Namespace) -> int:
             (canary,) = manifests_in([("--canary", printed(release, Version.CANARY))], flags.namespace)
     check_admission(manifests if canary is None else [*manifests, canary])
     with ExitStack() as stack:
+        runs_rollouts = flags.controller == "own"
+        left = () if runs_rollouts or flags.controller_port != PORTS["controller"][1] else ("controller",)
         ports = stack.enter_context(Ports(flags.host, ports_of_meshes(running())))
         taken = {
-            name: ports.take(getattr(flags, f"{name}_port"), purpose, flag)
+            name: ports.take(getattr(flags, f"{name}_port") if name not in left else 0, purpose, flag)
             for name, (flag, _, purpose) in PORTS.items()
         }
         is_kept = flags.data_dir is not None
@@ -113,7 +115,7 @@ def _run(flags: argparse.Namespace) -> int:
             is_kept=is_kept,
             seed=flags.seed,
             namespace=flags.namespace,
-            has_controller=flags.controller == "own",
+            runs_rollouts=runs_rollouts,
             passed_on=passed_on(flags),
         )
         record = stack.enter_context(recorded(topology))
@@ -182,8 +184,8 @@ class _Up:
         tell(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
         if "dashboard" in served:
             tell(f"dashboard   {url('dashboard')}")
-        controller = [url("controller", "/metrics")] if self._topology.has_controller else []
-        tell(f"metrics     {'  '.join([url('stats', STATS_PATH), *controller, url('node', '/metrics')])}")
+        metrics = (url("stats", STATS_PATH), url("controller", "/metrics"), url("node", "/metrics"))
+        tell(f"metrics     {'  '.join(metrics)}")
         tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
             dashboard = " and the dashboard" if self._topology.has_open_dashboard else ""

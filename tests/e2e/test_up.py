@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from meshsim.api.kinds import ROLLOUT
+from meshsim.api.kinds import POD, ROLLOUT
 from meshsim.cli.topology import PORTS
 from tests.kits.eventually import eventually_blocking
 from tests.kits.processes import meshsim
@@ -195,3 +195,25 @@ def test_a_reopened_data_directory_goes_on_where_it_was(tmp_path: Path) -> None:
         assert up.get(ROLLOUT, "my-app")["metadata"]["uid"] == created
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=30)
         eventually_blocking(lambda: up.request().headers.get("x-version") == "v2", within_s=10)
+
+
+def test_beside_somebody_elses_controller_replica_sets_get_pods_and_rollouts_are_left_alone(tmp_path: Path) -> None:
+    manifests = tmp_path / "manifests.yaml"
+    manifests.write_text(_REPLICA_SET)
+    with mesh(tmp_path, "-f", str(manifests), "--controller", "external") as up:
+        eventually_blocking(lambda: up.cli("get", "pods").count(" 1/1    Running ") == 2, within_s=15)
+        assert {pod["metadata"]["labels"]["app"] for pod in up.listed(POD)} == {"lone"}
+        assert "status" not in up.get(ROLLOUT, "my-app")
+
+
+_REPLICA_SET = """
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: lone}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: lone}}
+  template:
+    metadata: {labels: {app: lone}}
+    spec: {containers: [{name: app, image: "lone:v1", ports: [{containerPort: 8080}]}]}
+"""

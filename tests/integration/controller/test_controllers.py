@@ -7,7 +7,7 @@ import pytest
 
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
-from controller.controllers import Controllers
+from controller.controllers import RolloutControllers, add_cluster_controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
 from controller.instance import INSTANCE_LABEL, instance_selectors
@@ -69,7 +69,8 @@ class Cluster:
         self.recorder = EventRecorder(self.api, self.api.clock)
         providers = Providers(counted, self.api.clock, Outbound())
         self.manager = Manager(counted, self.api.clock, selectors=instance_selectors(instance_id))
-        self.controllers = Controllers(self.manager, counted, self.api.clock, self.recorder, Rules(), providers)
+        add_cluster_controllers(self.manager, counted, self.api.clock, self.recorder)
+        self.controllers = RolloutControllers(self.manager, counted, self.api.clock, self.recorder, Rules(), providers)
 
     async def apply(self, objects: list[Object]) -> None:
         for obj in objects:

@@ -61,11 +61,13 @@ def test_it_is_private_only_on_loopback() -> None:
     assert private == {"127.0.0.1": True, "::1": True, "localhost": True, "0.0.0.0": False, "box": False}
 
 
-def test_somebody_elses_controller_leaves_ours_out() -> None:
-    names = [
-        process.name for process in Topology("127.0.0.1", _PORTS, "c", _DIRECTORY, has_controller=False).processes()
-    ]
-    assert names == ["apiserver", "node", "proxy"]
+def test_beside_somebody_elses_controller_ours_does_what_a_cluster_does_by_itself() -> None:
+    leave_them = {
+        runs_rollouts: [process.name for process in mesh.processes() if "--without-rollouts" in process.arguments]
+        for runs_rollouts in (True, False)
+        for mesh in [Topology("127.0.0.1", _PORTS, "c", _DIRECTORY, runs_rollouts=runs_rollouts)]
+    }
+    assert leave_them == {True: [], False: ["controller"]}
 
 
 def test_what_is_passed_on_comes_after_our_own_flags_and_so_wins() -> None:

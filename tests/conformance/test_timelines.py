@@ -1,4 +1,8 @@
-"""Our controller does what the real one did, reconcile for reconcile: forty recorded timelines."""
+"""Our controller does what the real one did, reconcile for reconcile.
+
+Forty recorded timelines, and random ones: made-up specs and things that people do to them, played to the real
+controller (Argo Rollouts 1.10, its own fake clients, a clock that a test advances) as the forty were.
+"""
 
 import json
 import lzma
@@ -10,11 +14,20 @@ import pytest
 from tests.conformance.replay import Replay
 from tests.conformance.traces import main
 
-with lzma.open(Path(__file__).with_name("timelines.jsonl.xz"), "rt", encoding="utf-8") as lines:
-    _RECORDINGS: Final = [json.loads(line) for line in lines]
+
+def _recorded(file: str) -> list[dict[str, Any]]:
+    with lzma.open(Path(__file__).with_name(file), "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("recording", _RECORDINGS, ids=lambda recording: recording["name"])
+_RECORDINGS: Final = _recorded("timelines.jsonl.xz")
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [*_RECORDINGS, *_recorded("random_timelines.jsonl.xz")],
+    ids=lambda recording: recording["name"],
+)
 @pytest.mark.asyncio
 async def test_a_timeline_is_the_recorded_one_entry_for_entry(recording: dict[str, Any]) -> None:
     timeline = await Replay(recording).run()

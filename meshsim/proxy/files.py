@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.errors import InvalidManifestError, MeshsimError, StartError
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.mesh.compile import MeshObjects
+from meshsim.mesh.steps import Steps, finished
 from meshsim.proxy.objects import MESH_TYPES, mesh_objects
 
 OnChange = Callable[[], None]
@@ -31,10 +32,12 @@ _POLL_EACH_S: Final = 30e-6
 _FEW_FILES: Final = 200
 """So many are looked at at once; more of them in a thread, which leaves the loop to its traffic."""
 _BRIEF_CHARACTERS: Final = 2000
-"""So much text is read at once, and more of it in such a thread."""
+"""So much text is read between the turns of the traffic, and more of it in such a thread."""
 _SWITCH_S: Final = 0.0005
 """How long reading files in a thread may keep the loop from its traffic."""
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+R = TypeVar("R")
 
 _Stamp = tuple[int, int, int]
 _Text = tuple[str, str]
@@ -52,7 +55,7 @@ class FileSource:
         self._reader = MeshReader(warn)
         self._texts: dict[str, tuple[_Stamp | None, str]] = {}
         self._stamps = self._look()
-        self._objects = self._reader.read(self._changed_texts()[0])
+        self._objects = finished(self._reader.read(self._changed_texts()[0]))
 
     def objects(self) -> MeshObjects:
         """What the files said when they were last right."""
@@ -78,8 +81,9 @@ class FileSource:
             self._stamps, complaint = stamps, ""
             try:
                 texts, size = self._changed_texts()
-                read = self._reader.read
-                self._objects = read(texts) if size <= _BRIEF_CHARACTERS else await asyncio.to_thread(read, texts)
+                reading = self._reader.read(texts)
+                brief = size <= _BRIEF_CHARACTERS
+                self._objects = await _between(reading) if brief else await asyncio.to_thread(finished, reading)
             except MeshsimError as error:
                 complaint = f"{error} (the configuration before this change stays in force)"
             else:
@@ -108,6 +112,18 @@ class FileSource:
             texts[file] = known
         self._texts = texts
         return [(text, file) for file, (_, text) in texts.items()], size
+
+
+async def _between(steps: Steps[R]) -> R:
+    """The result of work that is done between others' turns."""
+    clock = LoopClock()
+    while True:
+        await clock.sleep(0)
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: R = end.value
+            return result
 
 
 def _files_of(directory: Path) -> Iterator[str]:
@@ -155,7 +171,7 @@ class MeshReader:
         self._parts: dict[str, dict[str, list[_Read]]] = {}
         """What was read of each part of each file's text."""
 
-    def read(self, texts: Iterable[_Text]) -> MeshObjects:
+    def read(self, texts: Iterable[_Text]) -> Steps[MeshObjects]:
         """The objects in their order: the first is the oldest.
 
         Raises InvalidManifestError naming file:line:column.
@@ -164,38 +180,42 @@ class MeshReader:
         order, found = 0, dict[str, tuple[str, list[_Read]]]()
         for text, file in texts:
             known = self._texts.get(file)
-            found[file] = (text, self._of_text(text, file)) if known is None or known[0] is not text else known
-            for read in found[file][1]:
+            if known is None or known[0] is not text:
+                known = (text, (yield from self._of_text(text, file)))
+            found[file] = known
+            for read in known[1]:
                 by_kind.setdefault(read.kind, []).append(read.at(order))
                 order += 1
         self._texts = found
         self._parts = {file: self._parts[file] for file in found}
         return mesh_objects(by_kind)
 
-    def _of_text(self, text: str, file: str) -> list[_Read]:
+    def _of_text(self, text: str, file: str) -> Steps[list[_Read]]:
         known = self._parts.setdefault(file, {})
         parts = parts_of(text)
         for line, part in parts:
             if part not in known:
                 # At once: of a text that is broken further on, this is not read and warned of twice.
-                known[part] = list(self._of_part(part, file, line))
+                known[part] = yield from self._of_part(part, file, line)
         self._parts[file] = {part: known[part] for _, part in parts}
         return [read for _, part in parts for read in known[part]]
 
-    def _of_part(self, part: str, file: str, line: int) -> Iterator[_Read]:
+    def _of_part(self, part: str, file: str, line: int) -> Steps[list[_Read]]:
+        reads: list[_Read] = []
         for document in read_documents(part, file, line):
+            yield
             version, name = str(document.value.get("apiVersion")), str(document.value.get("kind"))
             kind = kind_named(version, name)
             if kind is None:
                 self._warn(f"{document.where('kind')}: {name} ({version}) is no kind that is known here: left out")
-                continue
-            if kind not in MESH_TYPES:
-                continue
-            try:
-                yield _Read(kind, decode(MESH_TYPES[kind], document.value))
-            except FieldError as error:
-                raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
-            self._say_objections(kind, document)
+            elif kind in MESH_TYPES:
+                try:
+                    reads.append(_Read(kind, decode(MESH_TYPES[kind], document.value)))
+                except FieldError as error:
+                    raise InvalidManifestError(f"{document.where(error.path)}: {error}") from None
+                self._say_objections(kind, document)
+                yield
+        return reads
 
     def _say_objections(self, kind: Kind, document: Document) -> None:
         for finding in _istios_objections(kind, document.value):
@@ -204,7 +224,7 @@ class MeshReader:
 
 def read_mesh_texts(texts: Iterable[_Text], warn: Warn) -> MeshObjects:
     """The mesh's objects in texts, each with the name of its file. Raises InvalidManifestError."""
-    return MeshReader(warn).read(texts)
+    return finished(MeshReader(warn).read(texts))
 
 
 def _istios_objections(kind: Kind, obj: Object) -> tuple[Finding, ...]:

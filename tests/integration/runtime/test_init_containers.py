@@ -1,5 +1,6 @@
 """Integration tests of init containers and sidecars: their order, their failures, their end."""
 
+import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -164,6 +165,20 @@ async def is_gone_in_time(node: RunningNode) -> bool:
     except NotFoundError:
         return True
     return False
+
+
+async def test_a_pod_that_is_deleted_while_it_prepares_ends_what_runs_and_starts_nothing_more(
+    node: RunningNode,
+) -> None:
+    await created(node, prepared_pod(program("migrate", "exec sleep 60")))
+    await pod_that(node, lambda pod: "running" in pod["status"]["initContainerStatuses"][0]["state"])
+    init, main = (node.kubelet.container("default", "a", name) for name in ("migrate", "web"))
+    assert init is not None
+    assert main is not None
+    await node.api.delete(POD, Key("default", "a"))
+    await eventually(lambda: is_gone_in_time(node))
+    assert init.running is not None
+    assert ((await init.running.wait()).code, main.running) == (128 + signal.SIGTERM, None)
 
 
 async def test_a_node_that_restarts_does_not_prepare_a_pod_again() -> None:

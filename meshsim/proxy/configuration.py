@@ -23,6 +23,8 @@ _QUIET_S: Final = 0.03
 _GATHER_AT_MOST_S: Final = 0.045
 _RESOLVE_EVERY_S: Final = 5.0
 _SLICE_S: Final = 0.001
+_FEW: Final = 200
+"""So many VirtualServices and pods are looked at by the collector sooner than it is told not to."""
 
 _TLS_MODES: Final = frozenset(("SIMPLE", "MUTUAL"))
 
@@ -44,7 +46,7 @@ class Publisher:
         tasks: TaskOwner,
         to_stay: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`to_stay` surrounds the making of a snapshot, which stays for long."""
+        """`to_stay` surrounds the making of the first snapshot and of every large one: they stay for long."""
         self._publish = publish
         self._tasks = tasks
         self._to_stay = to_stay
@@ -134,7 +136,8 @@ class Publisher:
             if names != self._names:
                 self._names = names
                 self._tasks.start(self._resolve(names), "resolve")
-        with self._to_stay():
+        few = bool(self._clusters) and len(objects.virtual_services) + len(objects.pods) <= _FEW
+        with nullcontext() if few else self._to_stay():
             try:
                 snapshot = yield from self._compiler.compile(replace(objects, resolved=self._resolved))
             except DurationError as error:

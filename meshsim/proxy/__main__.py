@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="repeat the same draws")
     parser.add_argument("--workers", type=count, default=1, help="processes on the same ports (default %(default)s)")
     parser.add_argument("--listen-fds", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--stand-by", action="store_true", help=argparse.SUPPRESS)
     _add_limits(parser)
     parser.add_argument(
         "--access-log", choices=["text", "json"], help="write a line for each request to standard output"
@@ -132,6 +133,7 @@ def _options(flags: argparse.Namespace) -> ProxyOptions:
         workers=flags.workers,
         lag=flags.lag,
         listen_fds=tuple(int(fd) for fd in flags.listen_fds.split(",") if fd),
+        stands_by=flags.stand_by,
     )
 
 

@@ -6,6 +6,7 @@ The parent holds the ports and replaces workers that end. It serves no traffic i
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 from meshsim.kit.clock import LoopClock
@@ -37,6 +38,8 @@ class Fleet:
         self._arguments = arguments
         self._workers: dict[int, Worker] = {}
         self._all_ready = asyncio.Event()
+        self._spare: Worker | None = None
+        self._spare_taken = asyncio.Event()
         self._ports = Ports(options.listeners)
         self._tasks = TaskOwner(_told)
         # The workers tell their clients.
@@ -51,6 +54,7 @@ class Fleet:
             tasks = await stack.enter_async_context(self._tasks)
             keepers = [tasks.start(self._keep(index), f"worker {index}") for index in range(options.workers)]
             await self._ready_or_ended(keepers)
+            tasks.start(self._keep_spare(), "spare worker")
             queries = Queries(spokesman.sample, _SAMPLE_EVERY_S)
             admin = await serve_site(stack, tasks, admin_site(spokesman), options.admin, "admin")
             tasks.start(queries.run(), "history of metrics")
@@ -70,12 +74,9 @@ class Fleet:
     async def _keep(self, index: int) -> None:
         """Keep one worker running: when it ends before it is told to, another takes its place."""
         clock = LoopClock()
+        worker = await self._start(index)
         while not self._plane.stopping.is_set():
-            worker = await self._start(index)
-            if worker is None:
-                if not self._all_ready.is_set():
-                    return
-            else:
+            if worker is not None:
                 self._workers[index] = worker
                 if len(self._workers) == self._options.workers:
                     self._all_ready.set()
@@ -87,16 +88,48 @@ class Fleet:
                     warn(f"worker {index} ended with {code}; the listeners are drained, so nobody takes its place")
                     return
                 warn(f"worker {index} ended with {code}; another takes its place")
-            await clock.sleep(_RESPAWN_S)
+                worker = await self._spare_one()
+            elif not self._all_ready.is_set():
+                return
+            if worker is None:
+                await clock.sleep(_RESPAWN_S)
+                worker = await self._start(index)
 
-    async def _start(self, index: int) -> Worker | None:
+    async def _start(self, index: int, *flags: str) -> Worker | None:
         with self._ports.for_worker() as fds:
-            worker = await start_worker([*self._arguments, *self._overrides(index, fds)], fds)
-        if worker is not None and self._drain.has_begun:
-            # What the others were told before it came.
+            worker = await start_worker([*self._arguments, *self._overrides(index, fds), *flags], fds)
+        if worker is not None:
+            await self._tell_of_drain(worker)
+        return worker
+
+    async def _keep_spare(self) -> None:
+        """Have one more worker that only doesn't listen: starting one takes long when the others are busy."""
+        clock = LoopClock()
+        await self._all_ready.wait()
+        for number in count(self._options.workers):
+            while (spare := await self._start(number, "--stand-by")) is None:
+                await clock.sleep(_RESPAWN_S)
+            self._spare = spare
+            await self._spare_taken.wait()
+            self._spare_taken.clear()
+
+    async def _spare_one(self) -> Worker | None:
+        """The spare worker, listening from now on; None when there is none."""
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        self._spare_taken.set()
+        if spare.process.returncode is None:
+            await self._tell_of_drain(spare)
+            spare.listen()
+        # One that has ended by itself is noticed by whoever gets it.
+        return spare
+
+    async def _tell_of_drain(self, worker: Worker) -> None:
+        """What the others were told before it came."""
+        if self._drain.has_begun:
             target = "/drain_listeners" if self._drain.is_over else "/drain_listeners?graceful&skip_exit"
             await asked(worker.addresses["admin"], "POST", target)
-        return worker
 
     def _overrides(self, index: int, fds: Sequence[int]) -> list[str]:
         given = ["--workers", "1", "--admin-port", "0", "--stats-port", "0"]
@@ -109,7 +142,8 @@ class Fleet:
 
     async def _stop(self) -> None:
         """Let every worker drain; what is left after that is killed."""
-        processes = [worker.process for worker in self._workers.values()]
+        spare = [self._spare] if self._spare else []
+        processes = [worker.process for worker in (*self._workers.values(), *spare)]
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()

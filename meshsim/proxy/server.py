@@ -33,6 +33,8 @@ from meshsim.telemetry.accesslog import json_line, text_line
 
 _BACKLOG: Final = 1024
 _SAMPLE_EVERY_S: Final = 1.0
+LISTEN_SIGNAL: Final = signal.SIGUSR1
+"""Tells a proxy that stands by to take connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class ProxyOptions:
     workers: int = 1
     listen_fds: tuple[int, ...] = ()
     """Sockets that a parent opened for the listeners, in their order."""
+    stands_by: bool = False
+    """It takes no connections before it is told to."""
     lag: Mapping[str, float] = field(default_factory=dict)
     """How late what the API says becomes known, in seconds on the cluster's clock, by hop."""
 
@@ -92,7 +96,12 @@ class ProxyServer:
             tasks.start(queries.run(), "history of metrics")
             tasks.start(engine.sweep(), "sweep")
             tasks.start(publisher.resolve_again(), "resolve again")
-            tasks.start(_live_once(configured, admin, servers), "become live")
+            may_listen = asyncio.Event()
+            if options.stands_by:
+                engine.loop.add_signal_handler(LISTEN_SIGNAL, may_listen.set)
+            else:
+                may_listen.set()
+            tasks.start(_live_once(configured, admin, servers, may_listen), "become live")
             self._plane.ready(
                 {
                     "traffic": f"{bound[0][0]}:{bound[0][1]}",
@@ -135,7 +144,7 @@ class ProxyServer:
                 sock=opened,
                 backlog=_BACKLOG,
                 # The others serve meanwhile, and what they know this one has still to be told.
-                start_serving=isinstance(options.configuration, Path),
+                start_serving=isinstance(options.configuration, Path) and not options.stands_by,
             )
         address = options.listeners[index]
         try:
@@ -158,14 +167,18 @@ class ProxyServer:
 
 
 async def _live_once(
-    configured: Callable[[], Awaitable[None]], admin: Admin, servers: Sequence[asyncio.Server]
+    configured: Callable[[], Awaitable[None]],
+    admin: Admin,
+    servers: Sequence[asyncio.Server],
+    may_listen: asyncio.Event,
 ) -> None:
     await configured()
+    admin.is_live = True
+    await may_listen.wait()
     for server in servers:
         # A drain may have closed it.
         if server.sockets:
             await server.start_serving()
-    admin.is_live = True
 
 
 def _close(servers: list[asyncio.Server]) -> None:

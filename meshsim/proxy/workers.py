@@ -1,6 +1,7 @@
 """Worker processes: their start and end, and what their pages say."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from typing import Final
 
 from meshsim.http1.errors import MessageError
 from meshsim.http1.memo import response_heads
+from meshsim.proxy.server import LISTEN_SIGNAL
 
 _PAGE_TIMEOUT_S: Final = 5.0
 
@@ -20,6 +22,11 @@ class Worker:
         self.process = process
         self.addresses = addresses
         self._lifeline = lifeline
+
+    def listen(self) -> None:
+        """Let one that stands by take connections."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(LISTEN_SIGNAL)
 
     async def ended(self) -> int:
         """Wait for its end; returns the exit code."""

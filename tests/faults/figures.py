@@ -32,13 +32,13 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def within(seconds: float, check: Callable[[], bool]) -> float:
+async def within(seconds: float, check: Callable[[], bool], every_s: float = 0.001) -> float:
     """How long it took until it was so, in seconds; `seconds` when it never was."""
     started = time.monotonic()
     while not check():
         if time.monotonic() - started >= seconds:
             return seconds
-        await LoopClock().sleep(0.001)
+        await LoopClock().sleep(every_s)
     return time.monotonic() - started
 
 

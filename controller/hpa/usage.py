@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from meshsim.api.core import Container, Pod
-from meshsim.api.quantities import parse_quantity
+from meshsim.api.quantities import QuantityError, parse_quantity
 from meshsim.kit.timestamps import from_rfc3339
 
 TOLERANCE: Final = 0.1
@@ -176,7 +176,10 @@ def _request(question: Question, pod: Pod) -> int:
         containers = [each for each in containers if each.name == question.container]
         if not containers:
             raise UsageError(f"container {question.container} not found in Pod {pod.metadata.name}")
-    return sum(_container_request(question.resource, each, pod.metadata.name) for each in containers)
+    try:
+        return sum(_container_request(question.resource, each, pod.metadata.name) for each in containers)
+    except QuantityError as error:
+        raise UsageError(str(error)) from None
 
 
 def _container_request(resource: str, container: Container, pod: str) -> int:
@@ -188,4 +191,7 @@ def _container_request(resource: str, container: Container, pod: str) -> int:
 
 def milli(quantity: object) -> int:
     """Thousandths of an amount, rounded up. Raises QuantityError."""
-    return math.ceil(Fraction(parse_quantity(str(quantity))).limit_denominator(10**12) * 1000)
+    amount = parse_quantity(str(quantity))
+    if not math.isfinite(amount):
+        raise QuantityError(f'"{quantity}" is more than can be reckoned with')
+    return math.ceil(Fraction(amount).limit_denominator(10**12) * 1000)

@@ -92,7 +92,7 @@ def to_v1(obj: Object) -> Object:
     cpu = next((each for each in mappings(spec.get("metrics")) if _is_cpu(each)), None)
     now = next((each for each in mappings(status.get("currentMetrics")) if _is_cpu(each)), None)
     if cpu is not None:
-        spec["targetCPUUtilizationPercentage"] = cpu["resource"]["target"].get("averageUtilization")
+        spec["targetCPUUtilizationPercentage"] = mapping(cpu["resource"].get("target")).get("averageUtilization")
         spec["metrics"] = [each for each in mappings(spec["metrics"]) if each is not cpu]
     if now is not None:
         current = mapping(now["resource"].get("current"))
@@ -129,7 +129,11 @@ def from_v1(obj: Object) -> Object:
 
 def _is_cpu(metric: Object) -> bool:
     resource = mapping(metric.get("resource"))
-    return resource.get("name") == "cpu" and "averageValue" not in mapping(resource.get("target"))
+    return (
+        metric.get("type") == "Resource"
+        and resource.get("name") == "cpu"
+        and "averageValue" not in mapping(resource.get("target"))
+    )
 
 
 def _read(name: str, text: str) -> object:

@@ -52,15 +52,19 @@ def kind_of(definition: Object) -> CustomKind:
         versions,
         str(names.get("kind")),
         str(names.get("plural")),
-        tuple(str(name) for name in names.get("shortNames") or ()),
+        _texts(names.get("shortNames")),
         namespaced=_SCOPES.get(str(spec.get("scope")), True),
         has_status="status" in parts,
         has_scale="scale" in parts,
-        categories=tuple(str(name) for name in names.get("categories") or ()),
+        categories=_texts(names.get("categories")),
         schemas=schemas,
         columns=columns,
         scale={name: str(path) for name, path in mapping(parts.get("scale")).items()},
     )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
 def _priority(version: str) -> tuple[int, int, int, str]:
@@ -119,11 +123,11 @@ def established(definition: Object, now: float) -> Object:
     """The status of a definition whose kind is served; times are kept from before."""
     spec, before = mapping(definition.get("spec")), mapping(definition.get("status"))
     stored = [str(version.get("name")) for version in mappings(spec.get("versions")) if version.get("storage")]
-    known = before.get("conditions") or [
+    known = mappings(before.get("conditions")) or [
         _condition("NamesAccepted", "NoConflicts", "no conflicts found", now),
         _condition("Established", "InitialNamesAccepted", "the initial names have been accepted", now),
     ]
-    kept = [version for version in before.get("storedVersions") or () if version not in stored]
+    kept = [version for version in _texts(before.get("storedVersions")) if version not in stored]
     return {"conditions": known, "acceptedNames": spec.get("names"), "storedVersions": [*kept, *stored]}
 
 

@@ -7,13 +7,28 @@ that is a set, `.` the thing itself. A branch without parts is the whole value t
 from collections.abc import Iterator
 from typing import Any, Final
 
-from meshsim.api.decode import Object, read_json, write_json
+from meshsim.api.decode import FieldError, Object, read_json, write_json
 
 FieldSet = dict[str, Any]
 Schema = Object
 """A structural schema, empty where nothing is known."""
 
 _KEY_DEFAULTS: Final = {"protocol": "TCP"}
+
+
+def is_field_set(value: object) -> bool:
+    """Whether a value has the form of a set."""
+    return isinstance(value, dict) and all(_is_step(step) and is_field_set(parts) for step, parts in value.items())
+
+
+def _is_step(step: str) -> bool:
+    if step == "." or step.startswith("f:"):
+        return True
+    try:
+        named = read_json(step[2:])
+    except FieldError:
+        return False
+    return isinstance(named, dict) if step.startswith("k:") else step.startswith("v:")
 
 
 def list_keys(items: list[Any], schema: Schema) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from meshsim.apiserver.fieldsets import (
     difference,
     identity_of,
     is_atomic,
+    is_field_set,
     is_set,
     list_keys,
     member_of,
@@ -60,6 +61,26 @@ def managed_after(
     if mine is not None and fields == mine["fieldsV1"]:
         return [*kept, mine]
     return _capped([*kept, _entry(fields, updating)])
+
+
+def said_entries(said: object, known: Sequence[Object]) -> Sequence[Object]:
+    """Who manages what before a write that says so: nobody when it says `[{}]`, as before when that makes no sense."""
+    if said == [{}]:
+        return ()
+    if isinstance(said, list) and said and all(_is_entry(entry) for entry in said):
+        return said
+    return known
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(field), str) for field in ("manager", "operation", "apiVersion"))
+        and isinstance(entry.get("subresource", ""), str)
+        and isinstance(entry.get("time", ""), str)
+        and isinstance(entry.get("fieldsV1"), dict)
+        and is_field_set(entry["fieldsV1"])
+    )
 
 
 def cut(fields: FieldSet, removed: FieldSet) -> FieldSet:

@@ -16,7 +16,7 @@ from meshsim.apiserver.conversion import to_version
 from meshsim.apiserver.definitions import DEFINITION, established
 from meshsim.apiserver.deletion import DeleteOptions, Deleter
 from meshsim.apiserver.generated_names import NameEndings
-from meshsim.apiserver.managers import Updating, managed_after
+from meshsim.apiserver.managers import Updating, managed_after, said_entries
 from meshsim.apiserver.patch import is_built_in, json_patch, patch_types, strategic_merge_patch
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.schemas import full_schema
@@ -189,7 +189,8 @@ class Registry:
         """Keep who manages what; `given` is what the writer says about it itself."""
         metadata, entries = new["metadata"], options.managed_fields
         if entries is None and options.manager:
-            known = given or (old["metadata"].get("managedFields") if old is not None else None) or []
+            before = (old["metadata"].get("managedFields") if old is not None else None) or []
+            known = said_entries(given, before)
             written_as = f"{kind.group}/{options.version or kind.version}".removeprefix("/")
             updating = Updating(options.manager, written_as, options.subresource, self.now())
             entries = managed_after(known, old, new, full_schema(kind), updating)

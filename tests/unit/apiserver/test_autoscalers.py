@@ -89,3 +89,10 @@ def test_more_than_two_targets_are_counted(registry: Registry) -> None:
     pods = {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": target}}
     created = create(registry, autoscaler(metrics=[pods, pods, pods]), WriteOptions())
     assert cells(created)[2] == "<unknown>/10, <unknown>/10 + 1 more..."
+
+
+def test_a_stray_part_of_another_metric_hinders_nobody(registry: Registry) -> None:
+    target = {"type": "AverageValue", "averageValue": "10"}
+    pods = {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": target}, "resource": {"name": "cpu"}}
+    created = create(registry, autoscaler(metrics=[pods]), WriteOptions())
+    assert "targetCPUUtilizationPercentage" not in to_version(HORIZONTAL_POD_AUTOSCALER, "v1", created)["spec"]

@@ -182,6 +182,16 @@ def test_a_definition_that_makes_no_sense_names_its_field(registry: Registry, sp
     assert field in [cause["field"] for cause in caught.value.status["details"]["causes"]]
 
 
+def test_lists_that_are_none_count_as_empty(registry: Registry) -> None:
+    body = definition()
+    body["spec"]["names"] |= {"shortNames": 5, "categories": {"a": 1}}
+    assert define(registry, body).short_names == ()
+    nonsense = {"status": {"storedVersions": 5, "conditions": "x"}}
+    registry.patch(DEFINITION, NAME, nonsense, PatchType.MERGE, WriteOptions(subresource="status"))
+    changed = registry.patch(DEFINITION, NAME, {"spec": {"names": {"shortNames": ["mon"]}}}, PatchType.MERGE)
+    assert changed["status"]["storedVersions"] == ["v1"]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

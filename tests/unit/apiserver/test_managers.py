@@ -143,6 +143,29 @@ def test_a_writer_may_say_who_manages_what(registry: Registry) -> None:
     assert [who for who, _, _ in entries(patched)] == ["kubectl"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [{"fieldsV1": 5}],
+        ["x"],
+        [{"manager": "a", "operation": "Update", "apiVersion": "apps/v1", "fieldsV1": {"k:nonsense": {}}}],
+        [{"manager": "a", "operation": "Update", "apiVersion": "apps/v1", "fieldsV1": {"f:spec": 1}}],
+    ],
+)
+def test_what_makes_no_sense_of_managers_is_not_listened_to(registry: Registry, said: Any) -> None:
+    registry.create(ROLLOUT, "default", rollout(), by("one"))
+    change = {"metadata": {"managedFields": said}, "spec": {"replicas": 9}}
+    patched = registry.patch(ROLLOUT, WEB, change, PatchType.MERGE, by("two"))
+    assert [who for who, _, _ in entries(patched)] == ["one", "two"]
+
+
+def test_managers_can_be_forgotten(registry: Registry) -> None:
+    registry.create(ROLLOUT, "default", rollout(), by("one"))
+    change: Object = {"metadata": {"managedFields": [{}]}}
+    patched = registry.patch(ROLLOUT, WEB, change, PatchType.MERGE, by("two"))
+    assert entries(patched) == {}
+
+
 def test_of_very_many_writers_the_oldest_become_one(registry: Registry) -> None:
     patched = registry.create(DEPLOYMENT, "default", deployment(), by("w0"))
     for number in range(1, 15):

@@ -64,6 +64,7 @@ def test_pods_that_end_or_have_failed_are_left_out() -> None:
         ([], {}, "no pods returned by selector while calculating replica count"),
         ([pod("a")], {}, "did not receive metrics for targeted pods (pods might be unready)"),
         ([pod("a", phase="Pending")], using(a=1), "did not receive metrics for targeted pods"),
+        ([pod("a", request="1e400")], using(a=1), '"1e400" is more than can be reckoned with'),
         ([pod("a", request="")], using(a=1), "missing request for cpu in container web of Pod a"),
     ],
 )

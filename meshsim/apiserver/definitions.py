@@ -92,7 +92,7 @@ def definition_faults(definition: Object) -> Findings:
     wanted = f"{names.get('plural')}.{group}"
     if name != wanted:
         yield invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
-    if scope and scope not in _SCOPES:
+    if scope and str(scope) not in _SCOPES:
         yield Finding("spec.scope", f'Unsupported value: "{scope}": supported values: "Cluster", "Namespaced"')
     versions = mappings(spec.get("versions"))
     if sum(version.get("storage") is True for version in versions) != 1:

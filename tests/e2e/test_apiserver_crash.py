@@ -1,7 +1,6 @@
 """The API server as a process: it starts, it is killed under writes, it comes back."""
 
 import asyncio
-import statistics
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ async def test_a_server_killed_under_writes_loses_none_that_it_answered(tmp_path
     report = await Trial(tmp_path, seed=KILLS).run(KILLS)
     assert report.answered >= 10 * KILLS
     assert report.events > 0
-    assert statistics.median(report.restarts_s) < 10, "one second is promised on a quiet machine"
 
 
 def tolerate(error: Exception) -> None:

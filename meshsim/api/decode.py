@@ -4,15 +4,30 @@ An object as it stands on the wire is an `Object`, a JSON mapping. Planes that d
 type, which names only the fields they use: unknown fields are kept in the Object and never lost.
 """
 
-import math
 import re
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice, pairwise
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
 import yaml
 
+from meshsim.api.plain_yaml import MAX_DEPTH, MAX_NODES, plain_values
+from meshsim.api.yaml_words import (
+    BOOL_TAG,
+    FALSE,
+    FLOAT_TAG,
+    INT_TAG,
+    MERGE_TAG,
+    NULL_TAG,
+    STR_TAG,
+    TAG,
+    TRUE,
+    BaseLoader,
+    number_of,
+    tag_of,
+)
 from meshsim.kit.errors import InvalidManifestError
 
 Object = dict[str, Any]
@@ -83,17 +98,17 @@ def _without_nulls(value: object) -> object:
 class Document:
     """One YAML document and where each of its fields stands in the file."""
 
-    def __init__(self, value: Object, file: str, node: yaml.MappingNode, first_line: int = 1) -> None:
-        """The node's text begins in that line of the file."""
+    def __init__(self, value: Object, file: str, node: "Callable[[], yaml.MappingNode]", first_line: int = 1) -> None:
+        """`node` finds its node, when a position is asked for; its text begins in that line of the file."""
         self.value = value
         self.file = file
-        self._node = node
+        self.node = node
         self._first_line = first_line
 
     def where(self, path: str = "") -> str:
         """`file:line:column` of a field path, or of its nearest ancestor that the file has."""
-        mark = self._node.start_mark
-        node: yaml.Node = self._node
+        node: yaml.Node = self.node()
+        mark = node.start_mark
         for step in _steps_of(path):
             found = _child(node, step)
             if found is None:
@@ -106,20 +121,34 @@ def read_documents(text: str, file: str, first_line: int = 1) -> Iterator[Docume
     """The documents of a YAML (or JSON) file, as Kubernetes reads them; empty documents are left out.
 
     A part of a file begins in its line `first_line`.
-
     Raises InvalidManifestError naming file:line:column for text that is no YAML, a document that is no
     mapping, a key that stands twice, a value that JSON doesn't have, nesting without end or an alias bomb.
     """
+    plain = plain_values(text)
+    if plain is None:
+        yield from read_carefully(text, file, first_line)
+        return
+    for index, value in enumerate(plain):
+        yield Document(value, file, partial(_node_of, text, file, index), first_line)
+
+
+def _node_of(text: str, file: str, index: int) -> yaml.MappingNode:
+    document = next(islice(read_carefully(text, file), index, None))
+    return document.node()
+
+
+def read_carefully(text: str, file: str, first_line: int = 1) -> Iterator[Document]:
+    """As `read_documents` does, whatever the text is."""
     try:
         loader = _loader_for(text)(text)
         while loader.check_node():
             node = loader.get_node()
-            if node is None or node.tag == _NULL_TAG:
+            if node is None or node.tag == NULL_TAG:
                 continue
             if not isinstance(node, yaml.MappingNode):
                 raise _fault(node.start_mark, "a manifest is a mapping with apiVersion and kind")
             _check_tree(node, {})
-            yield Document(loader.construct_document(node), file, node, first_line)
+            yield Document(loader.construct_document(node), file, partial(_same, node), first_line)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + first_line}:{mark.column + 1}" if mark else ""
@@ -129,8 +158,6 @@ def read_documents(text: str, file: str, first_line: int = 1) -> Iterator[Docume
         raise InvalidManifestError(f"{file}:{at}: not text: {error.reason}") from None
 
 
-_MAX_DEPTH: Final = 100
-_MAX_NODES: Final = 200_000
 _FLOW_COLON: Final = "found unexpected ':'"
 
 
@@ -141,6 +168,10 @@ def _fault(mark: Any, problem: str) -> yaml.MarkedYAMLError:
 def _line_and_column(text: str, position: int, first_line: int) -> str:
     before = text[:position]
     return f"{before.count(chr(10)) + first_line}:{position - before.rfind(chr(10))}"
+
+
+def _same(node: yaml.MappingNode) -> yaml.MappingNode:
+    return node
 
 
 _MARKER: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -179,7 +210,7 @@ def _check_depth(text: str, loader: "type[_Loader | _FlowLoader]") -> None:
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _MAX_DEPTH:
+            if depth > MAX_DEPTH:
                 raise _fault(event.start_mark, "nested too deeply")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
@@ -210,7 +241,7 @@ def _check_tree(node: yaml.Node, known: dict[int, _Extent]) -> _Extent:
         children = node.value
     extents = [_check_tree(child, known) for child in children]
     extent = _Extent(1 + sum(e.nodes for e in extents), 1 + max((e.depth for e in extents), default=0))
-    if extent.nodes > _MAX_NODES or extent.depth > _MAX_DEPTH:
+    if extent.nodes > MAX_NODES or extent.depth > MAX_DEPTH:
         raise _fault(node.start_mark, "the document is too large once its aliases are written out")
     known[id(node)] = extent
     return extent
@@ -219,9 +250,9 @@ def _check_tree(node: yaml.Node, known: dict[int, _Extent]) -> _Extent:
 def _check_keys(node: yaml.MappingNode) -> None:
     seen: set[str] = set()
     for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.tag == _NULL_TAG:
+        if not isinstance(key, yaml.ScalarNode) or key.tag == NULL_TAG:
             raise _fault(key.start_mark, "a key is a word")
-        if key.value in seen and key.tag != _MERGE_TAG:
+        if key.value in seen and key.tag != MERGE_TAG:
             raise _fault(key.start_mark, f'key "{key.value}" already set in map')
         seen.add(key.value)
 
@@ -244,37 +275,16 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | No
     return None
 
 
-if TYPE_CHECKING or not yaml.__with_libyaml__:
-    from yaml import SafeLoader as _BaseLoader
-else:
-    from yaml import CSafeLoader as _BaseLoader
-
-_TAG: Final = "tag:yaml.org,2002:"
-_NULL_TAG: Final = _TAG + "null"
-_BOOL_TAG: Final = _TAG + "bool"
-_INT_TAG: Final = _TAG + "int"
-_FLOAT_TAG: Final = _TAG + "float"
-_MERGE_TAG: Final = _TAG + "merge"
-_STR_TAG: Final = _TAG + "str"
-
-_NULL: Final = frozenset(["", "~", "null", "Null", "NULL"])
-_TRUE: Final = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
-_FALSE: Final = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
-_INT: Final = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-
-
 def _construct_bool(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> bool:
     word = loader.construct_scalar(node)
-    if word not in _TRUE and word not in _FALSE:
+    if word not in TRUE and word not in FALSE:
         raise _fault(node.start_mark, f'"{word}" is neither true nor false')
-    return word in _TRUE
+    return word in TRUE
 
 
 def _construct_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
     word = loader.construct_scalar(node)
-    number = _number(word)
+    number = number_of(word)
     if number is None:
         raise _fault(node.start_mark, f'"{word}" is no number in JSON')
     return number
@@ -284,18 +294,15 @@ class _JsonTypes(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
     """YAML as Kubernetes' own library (sigs.k8s.io/yaml) reads it: 1.1's words, but JSON types only and no base 60."""
 
     yaml_constructors: ClassVar[dict[str | None, Any]] = {
-        **{
-            tag: yaml.SafeLoader.yaml_constructors[tag]
-            for tag in (None, _NULL_TAG, _STR_TAG, _TAG + "seq", _TAG + "map")
-        },
-        _BOOL_TAG: _construct_bool,
-        _INT_TAG: _construct_number,
-        _FLOAT_TAG: _construct_number,
+        **{tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (None, NULL_TAG, STR_TAG, TAG + "seq", TAG + "map")},
+        BOOL_TAG: _construct_bool,
+        INT_TAG: _construct_number,
+        FLOAT_TAG: _construct_number,
     }
 
     def resolve(self, kind: type[yaml.Node], value: str, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and implicit[0]:
-            return _tag_of(value)
+            return tag_of(value)
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -303,36 +310,12 @@ class _JsonTypes(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
         return {key if isinstance(key, str) else _json_key(key): value for key, value in built.items()}
 
 
-class _Loader(_JsonTypes, _BaseLoader):
+class _Loader(_JsonTypes, BaseLoader):
     """What reads nearly everything, in C."""
 
 
 class _FlowLoader(_JsonTypes, yaml.SafeLoader):
     """For texts with a plain word before `:]`, `:}` or `:,`: a key without a value in YAML, refused by libyaml."""
-
-
-def _tag_of(word: str) -> str:
-    if word in _NULL:
-        return _NULL_TAG
-    if word in _TRUE or word in _FALSE:
-        return _BOOL_TAG
-    if word[0] in "+-.0123456789" and (_number(word) is not None or _NO_NUMBER.fullmatch(word)):
-        return _FLOAT_TAG
-    return _MERGE_TAG if word == "<<" else _STR_TAG
-
-
-def _number(word: str) -> int | float | None:
-    """As Go reads it: 012 and 0o12 are octal, what is too large for 64 bits is a float, and 1.0 is 1."""
-    word = word.replace("_", "")
-    whole = _INT.fullmatch(word)
-    if whole and len(word) < 70:
-        sign, *digits = whole.groups()
-        value = next(int(sign + text, base) for text, base in zip(digits, (16, 2, 8, 10), strict=True) if text)
-        if -(2**63) <= value < 2**64:
-            return value
-    if not _FLOAT.fullmatch(word) or not math.isfinite(number := float(word)):
-        return None
-    return int(number) if number.is_integer() and abs(number) < 2**63 else number
 
 
 def _json_key(key: object) -> str:

@@ -214,7 +214,7 @@ class _OverSpdy:
             async with asyncio.timeout(_STREAMS_OPENED_WITHIN_S):
                 while self._awaited:
                     await self._hear()
-        except (TimeoutError, SpdyError) as error:
+        except (TimeoutError, SpdyError, ConnectionError) as error:
             await self._link.close()
             raise ConnectionAbortedError("the client did not open its streams") from error
 

@@ -35,9 +35,11 @@ async def port(api: HttpApi) -> AsyncIterator[int]:
     """A port of a running pod that answers with what it is sent, in capitals."""
 
     async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while sent := await reader.read(65536):
-            writer.write(sent.upper())
-        writer.close()
+        try:
+            while sent := await reader.read(65536):
+                writer.write(sent.upper())
+        finally:
+            writer.close()
 
     async with await asyncio.start_server(shout, "127.0.0.1", 0) as server:
         await api.create(POD, pod())

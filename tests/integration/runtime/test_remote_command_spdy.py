@@ -106,6 +106,13 @@ async def test_a_client_that_speaks_nonsense_is_hung_up_on(cluster: Cluster) -> 
             await shell.said(ERROR)
 
 
+async def test_a_client_that_leaves_before_it_has_opened_its_streams_is_hung_up_on(cluster: Cluster) -> None:
+    async with upgraded(cluster, f"{POD}/exec?command=cat&stdin=true", "v4.channel.k8s.io") as shell:
+        shell.writer.write_eof()
+        with pytest.raises(AssertionError):
+            await shell.said(ERROR)
+
+
 async def test_connections_reach_the_pods_port_and_those_the_client_gives_up_are_closed(cluster: Cluster) -> None:
     closed = asyncio.Event()
 

@@ -45,7 +45,13 @@ async def start_worker(arguments: Sequence[str], fds: Sequence[int]) -> Worker |
     )  # fmt: skip
     os.close(told)
     os.close(lifeline)
-    line = await asyncio.to_thread(_line_of, ready)
+    try:
+        line = await asyncio.to_thread(_line_of, ready)
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        os.close(held)
+        raise
     if not line:
         await process.wait()
         os.close(held)

@@ -1,10 +1,10 @@
 """Apply: carry a plan out, in its order. The status comes last; whatever is refused stops the rest."""
 
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from controller.rollout.actions import Action, Create, Delete, Emit, Evictions, Patch, Plan, Replace
 from meshsim.api.decode import Object
-from meshsim.api.kinds import REPLICA_SET, ROLLOUT, Kind
+from meshsim.api.kinds import ANALYSIS_RUN, EXPERIMENT, REPLICA_SET, ROLLOUT, Kind
 from meshsim.api.meta import Key, key_of
 from meshsim.api.rollouts import RolloutDuration
 from meshsim.client.api import (
@@ -15,6 +15,9 @@ from meshsim.client.api import (
     TooManyRequestsError,
     UnreachableError,
 )
+
+_ENDED_WHEN_GONE: Final = (ANALYSIS_RUN, EXPERIMENT)
+"""They are patched to end them: one that went with its ReplicaSet needs no more."""
 
 
 class Writes(Protocol):
@@ -100,9 +103,8 @@ class Applier:
         match action:
             case Create(kind, obj):
                 self._note(kind, await self._create(kind, obj), written)
-            case Patch(kind, key, patch, how, subresource):
-                self._writes.expect(kind, key)
-                self._note(kind, await self._api.patch(kind, key, patch, how=how, subresource=subresource), written)
+            case Patch():
+                await self._patch(action, written)
             case Replace(kind, obj):
                 version = written.get((kind, key_of(obj))) or obj["metadata"].get("resourceVersion")
                 latest = obj | {"metadata": obj["metadata"] | {"resourceVersion": version}}
@@ -113,6 +115,17 @@ class Applier:
                 self._recorder.record(rollout, action)
             case _:
                 assert_never(action)
+
+    async def _patch(self, action: Patch, written: dict[tuple[Kind, Key], str]) -> None:
+        kind, key = action.kind, action.key
+        self._writes.expect(kind, key)
+        try:
+            patched = await self._api.patch(kind, key, action.patch, how=action.how, subresource=action.subresource)
+        except NotFoundError:
+            if kind in _ENDED_WHEN_GONE:
+                return
+            raise
+        self._note(kind, patched, written)
 
     async def _create(self, kind: Kind, obj: Object) -> Object:
         try:

@@ -20,6 +20,7 @@ from meshsim.kit.errors import MeshsimError, UsageError
 T = TypeVar("T")
 
 _VARIABLE: Final = "MESHSIM_KUBECONFIG"
+_USUAL_TRAFFIC: Final = "http://127.0.0.1:8080"
 
 
 class NothingRunsError(MeshsimError):
@@ -63,6 +64,22 @@ def clock_of_api(named: str | None) -> Clock:
     """The clock that stamps the API's objects: that of the `meshsim up` it belongs to, else real time."""
     path = kubeconfig_path(named).absolute()
     return clock_of(next((one.clock for one in running() if Path(one.kubeconfig) == path), None))
+
+
+def traffic_url(environment: Mapping[str, str] | None = None, candidates: list[Running] | None = None) -> str:
+    """Where the proxy of the mesh takes requests that the environment names or that alone runs here, else where one
+    usually does.
+
+    Raises UsageError when there are several.
+    """
+    meshes = running() if candidates is None else candidates
+    named = (os.environ if environment is None else environment).get(_VARIABLE)
+    if named:
+        meshes = [one for one in meshes if Path(one.kubeconfig) == Path(named).absolute()]
+    if len(meshes) > 1:
+        rows = "\n".join(f"  --url {one.traffic}   (pid {one.pid})" for one in meshes)
+        raise UsageError(f"several `meshsim up` are running; say which one:\n{rows}")
+    return meshes[0].traffic if meshes else _USUAL_TRAFFIC
 
 
 def _the_only_one(candidates: list[Running]) -> Running:

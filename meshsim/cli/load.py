@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 from meshsim.cli.command import Command, duration
+from meshsim.cli.connection import traffic_url
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.errors import ExitCode
@@ -38,7 +39,7 @@ counts from that instant. Ctrl-C ends the run early and prints what there is."""
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `meshsim load`."""
-    parser.add_argument("--url", default="http://127.0.0.1:8080/", help="where to (default %(default)s)")
+    parser.add_argument("--url", help="where to (default: the proxy of the running mesh, else http://127.0.0.1:8080/)")
     parser.add_argument("--host", metavar="NAME", help="the Host header to send, such as my-app (default: the URL's)")
     parser.add_argument("--rps", type=_rate, default=50.0, metavar="N", help="mean requests a second (default 50)")
     parser.add_argument(
@@ -92,7 +93,7 @@ def _connections(text: str) -> int:
 
 def run(flags: argparse.Namespace) -> int:
     """Run the load; 0 when no request failed, 1 otherwise."""
-    target = target_of(flags.url, flags.host, allow_remote=flags.allow_remote)
+    target = target_of(flags.url or traffic_url(), flags.host, allow_remote=flags.allow_remote)
     with asyncio.Runner(loop_factory=_exact_loop) as runner:
         return runner.run(_run(flags, target))
 
@@ -148,7 +149,23 @@ async def _run(flags: argparse.Namespace, target: Target) -> int:
         sys.stdout.write(_PRINTED[flags.output](report))
     if generator.late > report.requests * _LATE_SHARE:
         _say(f"{generator.late} requests began late: every connection was busy, or this machine is")
+    if hint := hint_of(report, flags.host):
+        _say(hint)
     return ExitCode.FAILED if report.failed else ExitCode.DONE
+
+
+def hint_of(report: Report, host: str | None) -> str | None:
+    """What to look at when no request reached a pod, and all failed in the same way."""
+    if len(report.failures) != 1 or report.failed < report.requests or any(row.version for row in report.rows):
+        return None
+    (reason,) = report.failures
+    name = host or "the URL's host"
+    return {
+        "connection refused": "Nobody listens there: `meshsim ps` shows where the meshes that run take requests.",
+        "404": f"No route of {name} takes this path: `meshsim get vs -A -o yaml` shows what the routes match.",
+        "503": f"Nobody answers for {name}: `meshsim get vs -A` and `get svc -A` show the names to give --host,"
+        " `get pods -A` whether their pods are ready.",
+    }.get(reason)
 
 
 def _table(report: Report) -> str:

@@ -40,7 +40,7 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a node is asked about one container."""
+    """Where a node is asked about one pod, or one container of it."""
 
     node: str
     url: URL
@@ -81,11 +81,24 @@ class Nodes:
         self, place: "Place", asked: Sequence[tuple[str, str]]
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """`exec` or `attach` in a container: its channels, as messages."""
+        async with self._socket(place, asked, V5) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def connection(self, place: "Place", port: int) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A connection to a port of a pod: what either end says, as messages; empty when the client has said all."""
+        async with self._socket(place, [("port", str(port))]) as socket:
+            yield socket
+
+    @asynccontextmanager
+    async def _socket(
+        self, place: "Place", asked: Sequence[tuple[str, str]], *protocols: str
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         async with self._asking(place) as session:
             try:
                 socket = await session.ws_connect(
                     place.url.with_query(asked),
-                    protocols=[V5],
+                    protocols=protocols,
                     max_msg_size=MAX_MESSAGE_BYTES,
                     timeout=_HUNG_UP,
                 )
@@ -99,11 +112,17 @@ class Nodes:
 
     def place(self, pod: Object, what: str, container: str) -> "Place":
         """Where to ask for something of a container of the pod."""
+        return self._place(pod, what, container_of(pod, container))
+
+    def ports_of(self, pod: Object) -> "Place":
+        """Where to ask for connections to the pod."""
+        return self._place(pod, "portForward")
+
+    def _place(self, pod: Object, what: str, *of_pod: str) -> "Place":
         metadata, node_name = pod["metadata"], mapping(pod.get("spec")).get("nodeName")
         if not isinstance(node_name, str) or not node_name:
             raise refusals.bad_request(f"pod {metadata['name']} does not have a host assigned")
-        names = (metadata["namespace"], metadata["name"], container_of(pod, container))
-        path = "/".join(quote(part, safe="") for part in (what, *names))
+        path = "/".join(quote(part, safe="") for part in (what, metadata["namespace"], metadata["name"], *of_pod))
         url = f"{kubelet_url(self._registry.get(NODE, Key('', node_name)))}/{path}"
         return Place(node_name, URL(url, encoded=True))
 

@@ -1,12 +1,12 @@
 """What goes on between a client and a running pod: its logs, commands in it, its ports."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import POD
-from meshsim.api.listening_ports import ports_of
 from meshsim.apiserver import refusals
 from meshsim.apiserver.nodes import Nodes
 from meshsim.apiserver.paths import Target
@@ -53,10 +53,9 @@ class PodStreams:
 
     async def _forward_ports(self, request: web.Request, target: Target) -> web.StreamResponse:
         pod = self._pod(target)
-        pod_ip = (pod.get("status") or {}).get("podIP")
-        if not isinstance(pod_ip, str) or not pod_ip:
+        if not (pod.get("status") or {}).get("podIP"):
             raise refusals.bad_request(f"pod {target.name} does not run yet")
-        return await forward_ports(request, pod_ip, ports_of(pod["metadata"].get("annotations") or {}))
+        return await forward_ports(request, partial(self._nodes.connection, self._nodes.ports_of(pod)))
 
     async def _no_ephemeral_containers(self, _request: web.Request, target: Target) -> web.StreamResponse:
         self._pod(target)

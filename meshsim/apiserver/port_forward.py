@@ -1,30 +1,33 @@
 """Forwarding a client's connections to a pod's ports: kubectl's port-forward, SPDY bare or inside a WebSocket.
 
 For each connection the client opens two streams under one request id: one for the data, one by which it is told
-what went wrong.
+what went wrong. The node that has the pod makes the connection: its pods' addresses may be its own.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import web
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from meshsim.apiserver.links import SPDY, Link, UpgradedLink, WebSocketLink, beat, check_upgrade, is_spdy
 from meshsim.apiserver.spdy import Closed, Data, Event, Opened, Ping, SpdyConnection, SpdyError
+from meshsim.client.api import ApiError
 from meshsim.kit.tasks import TaskOwner
 
 _PROTOCOL: Final = "portforward.k8s.io"
 TUNNELLED: Final = f"{SPDY}+{_PROTOCOL}"
 """The protocol of a WebSocket whose messages are SPDY."""
-_CHUNK_BYTES: Final = 32 * 1024
 _WAITING_CHUNKS: Final = 64
-_CONNECT_S: Final = 5.0
 _MAX_PENDING: Final = 256
 """Connections of which only one stream has been opened."""
 _END: Final = b""
+
+Connect = Callable[[int], AbstractAsyncContextManager[ClientWebSocketResponse]]
+"""Connects to a port of the pod; an empty message says that the client has nothing more to send. Raises ApiError."""
 
 
 @dataclass(slots=True)
@@ -43,26 +46,22 @@ class _Forward:
             self.waiting.get_nowait()
 
 
-async def forward_ports(request: web.Request, pod_ip: str, ports: Mapping[int, int]) -> web.StreamResponse:
-    """Serve a client's connections to the pod until it goes; `ports` are where container ports really listen.
-
-    Raises ApiError.
-    """
+async def forward_ports(request: web.Request, connect: Connect) -> web.StreamResponse:
+    """Serve a client's connections to a pod until it goes. Raises ApiError."""
     check_upgrade(request, [TUNNELLED], [_PROTOCOL])
     link: Link
     if is_spdy(request):
         link = await UpgradedLink.open(request, [_PROTOCOL])
     else:
         link = await WebSocketLink.open(request, [TUNNELLED])
-    await _PortForward(link, pod_ip, ports).run()
+    await _PortForward(link, connect).run()
     return link.answer
 
 
 class _PortForward:
-    def __init__(self, link: Link, pod_ip: str, ports: Mapping[int, int]) -> None:
+    def __init__(self, link: Link, connect: Connect) -> None:
         self._link = link
-        self._pod_ip = pod_ip
-        self._ports = ports
+        self._connect = connect
         self._spdy = SpdyConnection()
         self._by_request: dict[str, _Forward] = {}
         self._by_stream: dict[int, _Forward] = {}
@@ -114,45 +113,39 @@ class _PortForward:
             self._by_stream[stream] = forward
         if forward.data and forward.error:
             del self._by_request[headers.get("requestid", "")]
-            forward.life = tasks.start(self._serve(forward), f"port-forward {self._pod_ip}:{port}")
+            forward.life = tasks.start(self._serve(forward), f"port-forward: port {port}")
 
     async def _serve(self, forward: _Forward) -> None:
         """One connection, until the pod ends it or the client wants no more of it."""
         try:
-            await self._connect(forward)
+            await self._carry(forward)
         finally:
             self._by_stream.pop(forward.data, None)
             forward.let_go()
             with contextlib.suppress(ConnectionError):
                 await self._link.send(self._spdy.close(forward.data) + self._spdy.close(forward.error))
 
-    async def _connect(self, forward: _Forward) -> None:
+    async def _carry(self, forward: _Forward) -> None:
         try:
-            async with asyncio.timeout(_CONNECT_S):
-                port = self._ports.get(forward.port, forward.port)
-                reader, writer = await asyncio.open_connection(self._pod_ip, port)
-        except (OSError, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            told = f"cannot reach port {forward.port}: {reason}".encode()
+            async with self._connect(forward.port) as pod, TaskOwner(on_failure=lambda _name, _error: None) as tasks:
+                tasks.start(_feed(forward, pod), "port-forward: to the pod")
+                ends = (
+                    tasks.start(self._tell(forward, pod), "port-forward: from the pod"),
+                    tasks.start(beat(pod.ping), "port-forward: heartbeat of the node"),
+                )
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        except ApiError as error:
+            told = f"cannot reach port {forward.port}: {error}".encode()
             await self._link.send(self._spdy.data(forward.error, told))
-            return
-        try:
-            async with TaskOwner(on_failure=lambda _name, _error: None) as tasks:
-                tasks.start(_feed(forward, writer), "port-forward: to the pod")
-                while data := await reader.read(_CHUNK_BYTES):
-                    await self._link.send(self._spdy.data(forward.data, data))
-            writer.close()
-        except OSError:
-            # The pod has gone in the midst of it: the client sees its connection end.
-            return
-        finally:
-            # What the pod has not read by now, as nobody hears its answer, is not waited for.
-            if not writer.is_closing():
-                writer.transport.abort()
+
+    async def _tell(self, forward: _Forward, pod: ClientWebSocketResponse) -> None:
+        """Until the pod has said all, or has gone: the client sees its connection end."""
+        async for each in pod:
+            if each.type is WSMsgType.BINARY:
+                await self._link.send(self._spdy.data(forward.data, each.data))
 
 
-async def _feed(forward: _Forward, writer: asyncio.StreamWriter) -> None:
+async def _feed(forward: _Forward, pod: ClientWebSocketResponse) -> None:
     while data := await forward.waiting.get():
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
+        await pod.send_bytes(data)
+    await pod.send_bytes(_END)

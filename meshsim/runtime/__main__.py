@@ -1,13 +1,16 @@
 """`python -m meshsim.runtime`: the node as a process: the kubelet and the EndpointSlice controller."""
 
 import argparse
+import asyncio
 import logging
 import sys
 from contextlib import AsyncExitStack, aclosing
+from ipaddress import ip_address
 from typing import Final
 
 from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICA_SET, SERVICE
 from meshsim.api.lag import Lags, parse_lag
+from meshsim.client.connection import Source
 from meshsim.client.flags import add_api_flags, source_of
 from meshsim.client.http import HttpApi
 from meshsim.client.informer import Informer
@@ -15,6 +18,7 @@ from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import UsageError
 from meshsim.kit.flags import PlaneParser, port
+from meshsim.kit.hosts import is_any
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.endpoints import Caches, EndpointsController
@@ -22,6 +26,7 @@ from meshsim.runtime.events import PodEvents
 from meshsim.runtime.guard import passes_of
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.listening import has_aliases
+from meshsim.runtime.own_address import address_towards
 from meshsim.runtime.pages import NodePages
 from meshsim.runtime.pod_worker import Node
 from meshsim.runtime.runtimes import Runtimes
@@ -36,6 +41,13 @@ def main() -> int:
     add_api_flags(parser)
     parser.add_argument(
         "--port", type=port, default=10250, help="port of /metrics, 0 for a free one (default %(default)s)"
+    )
+    parser.add_argument(
+        "--node-ip",
+        type=_ip,
+        metavar="IP",
+        help="address at which the API server reaches the node "
+        "(default: --host, or where that is every address the one that reaches the API)",
     )
     parser.add_argument("--name", default="meshsim", help="name of the node (default %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run: the same chances in each pod")
@@ -57,6 +69,13 @@ def main() -> int:
     return run_plane(serve, flags)
 
 
+def _ip(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is not an IP address') from None
+
+
 async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
     """Wire the node together and run it until the plane stops."""
     try:
@@ -69,15 +88,20 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         _log.error("%s failed", task, exc_info=failure)
         plane.stopping.set()
 
+    source = source_of(flags)
     async with (
         AsyncExitStack() as stack,
-        HttpApi(source_of(flags), user_agent="meshsim-node") as api,
+        HttpApi(source, user_agent="meshsim-node") as api,
         aclosing(Runtimes(plane.clock, flags.seed, api)) as runtimes,
         TaskOwner(give_up) as tasks,
     ):
         pages = NodePages(lags, plane.clock, passes_of(api, flags.name))
         address = await serve_pages(stack, pages.app, Address(flags.host, flags.port))
-        own_port = int(address.rpartition(":")[2])
+        host, _, own_port = address.rpartition(":")
+
+        async def own_address() -> str:
+            return flags.node_ip or await _reached_at(host, source)
+
         caches = Caches(*(Informer(api, kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, ENDPOINTS)))
         events = PodEvents(api, plane.clock, flags.name)
         node = Node(
@@ -88,7 +112,8 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
             learn=caches.pods.learn,
             lags=lags,
             events=events,
-            port=own_port,
+            port=int(own_port),
+            address=own_address,
             has_aliases=not flags.shared_address and has_aliases(),
             drain_s=drain_s,
         )
@@ -103,6 +128,13 @@ async def run_node(plane: Plane, flags: argparse.Namespace) -> None:
         tasks.start(controller.run(), "endpoints controller")
         plane.ready({"node": address})
         await plane.stopping.wait()
+
+
+async def _reached_at(host: str, source: Source) -> str:
+    """Where the API server of this source reaches who listens on the host. Raises OSError while that is unknown."""
+    if not is_any(host):
+        return host
+    return await asyncio.to_thread(lambda: address_towards(source.read().url))
 
 
 if __name__ == "__main__":

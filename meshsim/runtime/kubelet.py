@@ -11,6 +11,7 @@ from meshsim.api.meta import Key
 from meshsim.client.api import AlreadyExistsError, ApiError
 from meshsim.client.informer import Change, Informer
 from meshsim.kit.clock import LoopClock
+from meshsim.kit.errors import UsageError
 from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
 from meshsim.runtime.addresses import pod_ip
@@ -46,19 +47,16 @@ class Kubelet:
         finally:
             await self._tasks.close()
 
+    def pod(self, namespace: str, name: str) -> PodWorker | None:
+        """The pod of this node, by name."""
+        key = Key(namespace, name)
+        return next((worker for worker in self.workers.values() if worker.pod.metadata.key == key), None)
+
     def container(self, namespace: str, pod: str, name: str) -> ContainerWorker | None:
         """The container of a pod of this node, by name."""
-        key = Key(namespace, pod)
-        return next(
-            (
-                container
-                for worker in self.workers.values()
-                if worker.pod.metadata.key == key
-                for container in worker.all_containers
-                if container.container.name == name
-            ),
-            None,
-        )
+        worker = self.pod(namespace, pod)
+        containers = () if worker is None else worker.all_containers
+        return next((each for each in containers if each.container.name == name), None)
 
     def _follow(self, change: Change) -> None:
         uid = None if change.new is None else change.new["metadata"]["uid"]
@@ -101,23 +99,24 @@ class Kubelet:
 
     async def _register(self) -> None:
         """Say that the node is there and ready, until the API has heard it."""
-        obj = node_object(self._node.name, self._node.port, to_rfc3339(self._node.clock.now()))
+        registered_at = to_rfc3339(self._node.clock.now())
         while True:
             try:
+                obj = node_object(self._node.name, await self._node.address(), self._node.port, registered_at)
                 with contextlib.suppress(AlreadyExistsError):
                     await self._node.api.create(NODE, obj)
                 await self._node.api.patch(
                     NODE, Key("", self._node.name), {"status": obj["status"]}, subresource="status"
                 )
-            except ApiError as error:
+            except (ApiError, OSError, UsageError) as error:
                 _log.debug("node %s: %s", self._node.name, error)
                 await LoopClock().sleep(_REGISTER_AGAIN_S)
             else:
                 return
 
 
-def node_object(name: str, port: int, now: str) -> Object:
-    """The Node as `kubectl get nodes` shows it: ready, with room for every pod. Logs are asked for at its port."""
+def node_object(name: str, address: str, port: int, now: str) -> Object:
+    """The Node as `kubectl get nodes` shows it: ready, with room for every pod. The API server asks it at its port."""
     room = {**NODE_ROOM, "pods": "1000"}
     return {
         "apiVersion": NODE.api_version,
@@ -127,7 +126,7 @@ def node_object(name: str, port: int, now: str) -> Object:
         "status": {
             "capacity": room,
             "allocatable": room,
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
+            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
             "conditions": [
                 {
                     "type": "Ready",

@@ -11,6 +11,7 @@ from meshsim.runtime.container_logs import ContainerLogs
 from meshsim.runtime.guard import Admits, guarded, refuse_foreign
 from meshsim.runtime.kubelet import Kubelet
 from meshsim.runtime.metrics import pod_samples, replica_set_samples
+from meshsim.runtime.port_forward import forward_port
 from meshsim.runtime.remote_command import RemoteCommands
 from meshsim.telemetry.exposition import Sample
 from meshsim.telemetry.pages import lag_routes, metrics_routes
@@ -29,6 +30,7 @@ class NodePages:
         self.app.add_routes(lag_routes(lags, NODE_HOPS))
         for name, handler in (("containerLogs", self._logs), ("exec", self._exec), ("attach", self._attach)):
             self.app.router.add_get(f"/{name}/{{namespace}}/{{pod}}/{{container}}", guarded(handler, admits))
+        self.app.router.add_get("/portForward/{namespace}/{pod}", guarded(self._port_forward, admits))
 
     def show(self, kubelet: Kubelet, replica_sets: Informer) -> None:
         """From now on these are reported; before there is nothing."""
@@ -49,6 +51,9 @@ class NodePages:
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
         return await RemoteCommands(self._running()).attach(request)
+
+    async def _port_forward(self, request: web.Request) -> web.StreamResponse:
+        return await forward_port(self._running(), request)
 
     def _running(self) -> Kubelet:
         if self._kubelet is None:

@@ -10,7 +10,7 @@ proxies' connections, and bounded by the grace period.
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,10 @@ _RETRY_S: Final = (0.02, 0.1, 0.5, 1.0)
 _LOOPBACK: Final = "127.0.0.1"
 
 
+async def _loopback() -> str:
+    return _LOOPBACK
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """What the pods of a node share."""
@@ -51,6 +55,8 @@ class Node:
     events: PodEvents
     port: int = 10250
     """Where the node itself serves."""
+    address: Callable[[], Awaitable[str]] = _loopback
+    """The IP address at which the API server reaches it. Raises OSError while that cannot be told."""
     has_aliases: bool = True
     drain_s: float = 2.0
     """Real seconds that a terminating pod goes on serving."""

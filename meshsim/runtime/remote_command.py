@@ -96,7 +96,7 @@ async def _converse(request: web.Request, conversation: Conversation, beat_s: fl
             ends = (
                 tasks.start(_hear(socket, conversation, said), "exec: client to program"),
                 tasks.start(_Telling(socket, conversation).run(), "exec: program to client"),
-                tasks.start(_beat(socket, beat_s), "exec: heartbeat"),
+                tasks.start(beat(socket, beat_s), "exec: heartbeat"),
             )
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -136,7 +136,7 @@ def _resize(conversation: Conversation, data: bytes) -> None:
         return
 
 
-async def _beat(socket: web.WebSocketResponse, beat_s: float) -> None:
+async def beat(socket: web.WebSocketResponse, beat_s: float) -> None:
     """Until nothing can be sent: of a machine that has gone nobody hears."""
     clock = LoopClock()
     try:

@@ -55,7 +55,7 @@ async def running_cluster() -> AsyncIterator[Cluster]:
     async with api_server(ScaledClock(epoch)) as server, TaskOwner() as tasks:
         url = f"http://{await server.listen('127.0.0.1', 0)}"
         flags = argparse.Namespace(
-            host="127.0.0.1", port=0, name="meshsim", seed=None, lag="", drain="0s", shared_address=False,
+            host="127.0.0.1", port=0, name="meshsim", seed=None, lag="", drain="0s", shared_address=False, node_ip=None,
             clock=epoch.to_text(), api=url, kubeconfig=None, ready_fd=None, lifeline_fd=None,
         )  # fmt: skip
         plane = Plane(flags)

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -30,22 +31,43 @@ async def http(url: str) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+@asynccontextmanager
+async def serving_node(api: HttpApi, *pages: web.RouteDef) -> AsyncIterator[None]:
+    """A node with these pages, known to the API until the block ends."""
+    app = web.Application()
+    app.add_routes(pages)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await api.create(NODE, {"metadata": {"name": "meshsim"}})
+    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+    status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": runner.addresses[0][1]}}}
+    await api.patch(NODE, Key("", "meshsim"), {"status": status}, subresource="status")
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
 @pytest_asyncio.fixture
 async def port(api: HttpApi) -> AsyncIterator[int]:
-    """A port of a running pod that answers with what it is sent, in capitals."""
+    """The one port of a running pod, which answers with what it is sent, in capitals. Only its node reaches it."""
 
-    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while sent := await reader.read(65536):
-                writer.write(sent.upper())
-        finally:
-            writer.close()
+    async def connect(request: web.Request) -> web.StreamResponse:
+        if request.query["port"] != "8080":
+            return web.Response(status=502, headers={"X-Refused": "connection%20refused"})
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        while sent := await socket.receive_bytes():
+            await socket.send_bytes(sent.upper())
+        await socket.close()
+        return socket
 
-    async with await asyncio.start_server(shout, "127.0.0.1", 0) as server:
-        await api.create(POD, pod())
-        status = {"status": {"phase": "Running", "podIP": "127.0.0.1"}}
-        await api.patch(POD, A_POD, status, subresource="status")
-        yield server.sockets[0].getsockname()[1]
+    await api.create(POD, pod())
+    status = {"status": {"phase": "Running", "podIP": "203.0.113.1"}}
+    await api.patch(POD, A_POD, status, subresource="status")
+    async with serving_node(api, web.get("/portForward/default/web-1-a", connect)):
+        yield 8080
 
 
 async def forward(http: aiohttp.ClientSession, *frames: bytes) -> list[Event]:
@@ -80,7 +102,7 @@ async def test_what_a_client_sends_reaches_the_pod_and_its_answer_the_client(
 async def test_a_port_where_nothing_listens_is_said(http: aiohttp.ClientSession, port: int) -> None:
     [error] = [event for event in await forward(http, *streams(1)) if isinstance(event, Data)]
     assert error.stream == 1
-    assert error.data.startswith(b"cannot reach port 1")
+    assert error.data == b"cannot reach port 1: connection refused"
 
 
 async def test_a_client_that_speaks_nonsense_is_hung_up_on(http: aiohttp.ClientSession, port: int) -> None:
@@ -108,7 +130,7 @@ async def node(api: HttpApi) -> AsyncIterator[None]:
         await answer.prepare(request)
         await answer.write(f"first of {request.match_info['pod']}, {dict(request.query)}\n".encode())
         if "follow" in request.query:
-            await request.app[gone].wait()
+            await gone.wait()
         return answer
 
     async def metrics(_request: web.Request) -> web.Response:
@@ -119,24 +141,14 @@ async def node(api: HttpApi) -> AsyncIterator[None]:
             f"container_memory_working_set_bytes{{{labels}}} 2048\n"
         )
 
-    gone = web.AppKey("gone", asyncio.Event)
-    app = web.Application()
-    app[gone] = asyncio.Event()
-    app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", logs)
-    app.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    await api.create(NODE, {"metadata": {"name": "meshsim"}})
-    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
-    status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": runner.addresses[0][1]}}}
-    await api.patch(NODE, Key("", "meshsim"), {"status": status}, subresource="status")
-    body = pod()
-    body["spec"]["containers"].append({"name": "side", "image": "side:v1"})
-    await api.create(POD, body)
-    yield
-    app[gone].set()
-    await runner.cleanup()
+    gone = asyncio.Event()
+    pages = (web.get("/containerLogs/{namespace}/{pod}/{container}", logs), web.get("/metrics", metrics))
+    async with serving_node(api, *pages):
+        body = pod()
+        body["spec"]["containers"].append({"name": "side", "image": "side:v1"})
+        await api.create(POD, body)
+        yield
+        gone.set()
 
 
 async def test_logs_come_from_the_node_as_they_are_asked_for(http: aiohttp.ClientSession, node: None) -> None:

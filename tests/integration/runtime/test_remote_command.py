@@ -288,9 +288,14 @@ async def test_a_client_that_speaks_no_protocol_of_ours_is_told_which_there_are(
 async def test_only_the_api_server_may_ask_a_node_for_a_containers_inside(cluster: Cluster) -> None:
     await cluster.pod("web", sleeper())
     async with aiohttp.ClientSession(cluster.node_url) as node:
-        for page in ("containerLogs", "exec", "attach"):
+        for page in (
+            "containerLogs/default/web/web",
+            "exec/default/web/web",
+            "attach/default/web/web",
+            "portForward/default/web",
+        ):
             for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "Basic x"}):
-                async with node.get(f"/{page}/default/web/web", headers=headers) as reply:
+                async with node.get(f"/{page}", headers=headers) as reply:
                     assert (reply.status, await reply.text()) == (401, "this is for the API server alone: ask it")
 
 

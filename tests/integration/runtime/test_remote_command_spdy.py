@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -140,3 +141,14 @@ async def test_connections_reach_the_pods_port_and_those_the_client_gives_up_are
         async with asyncio.timeout(10):
             await closed.wait()
         assert await forward.said(5) == b""
+
+
+async def test_a_connection_that_a_pod_does_not_take_is_said_to_the_client(cluster: Cluster) -> None:
+    with socket.socket() as nobodys:
+        nobodys.bind((await cluster.pod_ip("web"), 0))
+        port = str(nobodys.getsockname()[1])
+        async with upgraded(cluster, f"{POD}/portforward", "portforward.k8s.io") as forward:
+            for stream, kind in ((1, "error"), (3, "data")):
+                forward.send(forward.client.open(stream, streamtype=kind, port=port, requestid="0"))
+            assert (await forward.said(1)).startswith(f"cannot reach port {port}: [Errno 111]".encode())
+            assert await forward.said(3) == b""

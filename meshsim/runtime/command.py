@@ -45,10 +45,7 @@ class Command:
     ) -> "Command":
         """Start it; `ended` is told when it is over. Raises CannotRunError."""
         await asyncio.to_thread(check_startable, command[0], environment, directory)
-        try:
-            stdio = Stdio.open(wanted)
-        except OSError as error:
-            raise CannotRunError(f"no pipe or terminal is to be had: {error.strerror}") from error
+        stdio = Stdio.open(wanted)
         try:
             process = await asyncio.create_subprocess_exec(
                 *stdio.arguments(command),
@@ -65,7 +62,12 @@ class Command:
         finally:
             stdio.close_far_ends()
         started = cls(process, stdio, environment.get(MARK, ""), ended)
-        await started._hold()
+        try:
+            await started._hold()
+        except BaseException:
+            # Whoever wanted it may have gone meanwhile.
+            await started.close()
+            raise
         return started
 
     async def _hold(self) -> None:
@@ -96,12 +98,14 @@ class Command:
             self._input.close()
         for transport in self._transports:
             transport.close()
-        if self._process.returncode is None:
-            self.kill()
-            if self._mark:
-                await asyncio.to_thread(end_marked, self._mark)
-            await self._process.wait()
-        self._ended(self)
+        try:
+            if self._process.returncode is None:
+                self.kill()
+                if self._mark:
+                    await asyncio.to_thread(end_marked, self._mark)
+                await self._process.wait()
+        finally:
+            self._ended(self)
 
     def kill(self) -> None:
         """End its group at once."""

@@ -178,6 +178,7 @@ class _Attachment:
 
     async def close(self) -> None:
         """Leave; the program goes on."""
-        await self.end_input()
+        # First: the program may not read what tells it the end, and whoever else listens is not to wait for that.
         if self._listener is not None:
             self._inside.leave(self._listener)
+        await self.end_input()

@@ -7,6 +7,7 @@ could not end itself because it was killed.
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 import secrets
 import signal
@@ -35,6 +36,7 @@ from meshsim.runtime.usage import Family, Measured, measured
 from meshsim.runtime.volumes import missing_volumes
 from meshsim.runtime.warden import end_marked
 
+_log: Final = logging.getLogger(__name__)
 _LAST_WORDS_S: Final = 0.5
 _MEASURE_EVERY_S: Final = 1.0
 _CANNOT_START: Final = 128
@@ -83,9 +85,10 @@ class ProcessRuntime:
 
     async def _attend(self, container: "ProcessContainer") -> None:
         self._running.add(container)
-        if container.is_alive and container.is_limited:
-            self._tasks.start(throttle(container, container.cpu_limit), "throttling of a program")
         try:
+            if container.is_alive and container.is_limited:
+                await container.find_family()
+                self._tasks.start(throttle(container, container.cpu_limit), "throttling of a program")
             await container.attend(self._warden)
         finally:
             self._running.discard(container)
@@ -94,8 +97,13 @@ class ProcessRuntime:
         """Measure every program each second, and end those that use more memory than they may."""
         while True:
             leaders = {container.leader: container for container in self._running}
-            for leader, found in (await asyncio.to_thread(measured, list(leaders))).items():
-                leaders[leader].take_measure(found)
+            try:
+                everything = await asyncio.to_thread(measured, list(leaders))
+            except OSError as error:
+                _log.warning("what programs use cannot be measured: %s", error)
+            else:
+                for leader, found in everything.items():
+                    leaders[leader].take_measure(found)
             await LoopClock().sleep(_MEASURE_EVERY_S)
 
 
@@ -126,12 +134,13 @@ class ProcessContainer:
 
     async def begin(self, arguments: Sequence[str], warden: "Warden") -> None:
         """Start the program."""
-        # The pipe is our own: what still holds its other end must not hold up the program's end.
-        stdio = Stdio.open(self._wanted)
-        loop, near_output = asyncio.get_running_loop(), os.fdopen(stdio.near_outputs[Channel.STDOUT], "rb", 0)
-        self._output, _ = await loop.connect_read_pipe(lambda: _Output(self.log, self.inside), near_output)
-        self.inside.began(self._output, Input.of(stdio), stdio.terminal)
         try:
+            stdio = Stdio.open(self._wanted)
+        except CannotRunError as error:
+            self._exit.set_result(Exit(_CANNOT_START, "StartError", str(error)))
+            return
+        try:
+            await self._hold(stdio)
             if self._wanted.terminal:
                 await asyncio.to_thread(check_startable, arguments[0], self._environment, self._directory)
             self._process = await asyncio.create_subprocess_exec(
@@ -148,11 +157,19 @@ class ProcessContainer:
         else:
             self.leader = self._process.pid
             warden.began(self.leader)
-            if self.is_limited:
-                with contextlib.suppress(psutil.Error):
-                    self.family = (await asyncio.to_thread(psutil.Process, self.leader),)
         finally:
             stdio.close_far_ends()
+
+    async def _hold(self, stdio: Stdio) -> None:
+        # The pipe is our own: what still holds its other end must not hold up the program's end.
+        loop, near_output = asyncio.get_running_loop(), os.fdopen(stdio.near_outputs[Channel.STDOUT], "rb", 0)
+        self._output, _ = await loop.connect_read_pipe(lambda: _Output(self.log, self.inside), near_output)
+        self.inside.began(self._output, Input.of(stdio), stdio.terminal)
+
+    async def find_family(self) -> None:
+        """Know its leader before anything is measured."""
+        with contextlib.suppress(psutil.Error, OSError):
+            self.family = (await asyncio.to_thread(psutil.Process, self.leader),)
 
     async def attend(self, warden: "Warden") -> None:
         """Take in what it prints until it ends, and then end what it left behind."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from meshsim.api.channels import Channel
 from meshsim.runtime import on_terminal
-from meshsim.runtime.conversation import Wanted
+from meshsim.runtime.conversation import CannotRunError, Wanted
 
 _CHUNK_BYTES: Final = 64 * 1024
 _END_OF_INPUT: Final = b"\x04"
@@ -34,14 +34,14 @@ class Stdio:
 
     @classmethod
     def open(cls, wanted: Wanted) -> "Stdio":
-        """Open what is wanted; the rest leads nowhere. Raises OSError when the system has no more."""
+        """Open what is wanted; the rest leads nowhere. Raises CannotRunError when the system has no more."""
         stdio = cls()
         try:
             stdio._open(wanted)
-        except OSError:
+        except OSError as error:
             stdio.close_far_ends()
             stdio.close_near_ends()
-            raise
+            raise CannotRunError(f"no pipe or terminal is to be had: {error.strerror}") from error
         return stdio
 
     def _open(self, wanted: Wanted) -> None:

@@ -14,6 +14,8 @@ Family = tuple[psutil.Process, ...]
 
 _COUNTS_IO: Final = hasattr(psutil.Process, "io_counters")
 """macOS doesn't tell what a process reads and writes."""
+_UNKNOWN: Final = (psutil.Error, OSError)
+"""Of a process that is gone or another user's, or when this one can open no more files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,10 @@ class Measured:
 
 
 def measured(leaders: Iterable[int]) -> Mapping[int, Measured]:
-    """What each of these processes and its descendants use; those that are gone are left out."""
+    """What each of these processes and its descendants use; those that are gone are left out.
+
+    Raises OSError when this process can open no more files.
+    """
     children: defaultdict[int, list[psutil.Process]] = defaultdict(list)
     known: dict[int, psutil.Process] = {}
     for process in psutil.process_iter(["ppid"]):
@@ -41,7 +46,7 @@ def cpu_s(family: Family) -> float:
     for member in family:
         try:
             times = member.cpu_times()
-        except psutil.Error:
+        except _UNKNOWN:
             continue
         # What children that have ended used is theirs no more; the parent that waited for them has it.
         total += times.user + times.system + times.children_user + times.children_system
@@ -63,7 +68,7 @@ def _usage(family: Family) -> Usage:
                 io = member.io_counters()
                 read_bytes += io.read_bytes
                 written_bytes += io.write_bytes
-        except psutil.Error:
+        except _UNKNOWN:
             continue
     io_bytes = (read_bytes, written_bytes) if _COUNTS_IO else (None, None)
     return Usage(cpu_s(family), memory_bytes, read_bytes=io_bytes[0], written_bytes=io_bytes[1])

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """This process can open nothing more."""
+    lowest = os.dup(0)
+    os.close(lowest)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.parametrize(("code", "why"), [(0, "Completed"), (3, "Error")])
 async def test_a_program_that_exits_at_once_tells_its_code_and_what_it_printed(run: Run, code: int, why: str) -> None:
     container = await run(*python(f"import sys; print('out'); print('err', file=sys.stderr); sys.exit({code})"))
@@ -69,6 +83,14 @@ async def test_a_program_that_is_not_there_ends_before_it_begins(run: Run) -> No
 async def test_a_directory_that_is_not_there_is_an_error_too(run: Run, tmp_path: Path) -> None:
     container = await run("true", workingDir=str(tmp_path / "nowhere"))
     assert (await container.wait()).why == "StartError"
+
+
+async def test_a_program_that_no_pipe_is_left_for_has_ended_before_it_began(run: Run) -> None:
+    await (await run("true")).wait()
+    with no_more_descriptors():
+        container = await run("true")
+    assert await container.wait() == Exit(128, "StartError", "no pipe or terminal is to be had: Too many open files")
+    assert await (await run("true")).wait() == Exit(0)
 
 
 async def test_a_program_gets_its_environment_its_directory_and_no_secret(run: Run, tmp_path: Path) -> None:

@@ -1,10 +1,17 @@
 """The conditions of an autoscaler. Pure."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from controller.hpa.pace import Said
 from meshsim.api.meta import Condition
 from meshsim.kit.timestamps import to_rfc3339
+
+
+class Said(NamedTuple):
+    """The reason and message of a condition."""
+
+    reason: str
+    message: str
 
 
 def with_condition(

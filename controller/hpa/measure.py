@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controller.hpa.pace import Said
+from controller.hpa.conditions import Said
 from controller.hpa.usage import TOLERANCE, Measured, PodUsage, Question, Tolerances, UsageError, milli, replicas_for
 from controller.rollout.quantities import canonical_quantity
 from meshsim.api.autoscaling import AutoscalerSpec, MetricSpec, MetricStatus, MetricValue, ResourceMetric

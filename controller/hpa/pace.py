@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from controller.hpa.conditions import Said
 from meshsim.api.autoscaling import Behavior, ScalingPolicy, ScalingRules
 
 DOWN_WINDOW_S: Final = 300
@@ -48,13 +49,6 @@ class History:
         """With one more change of the scale."""
         kept = (each for each in self.changes if each.at > now - _LONGEST_S)
         return replace(self, changes=(*kept, Change(by, now)))
-
-
-class Said(NamedTuple):
-    """The reason and message of a condition."""
-
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ Reasons and messages are Kubernetes'. Facts: k8s.io/kubernetes pkg/controller/po
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
 
-from controller.hpa.conditions import with_condition
+from controller.hpa.conditions import Said, with_condition
 from controller.hpa.measure import Asked, Failed, World, measure
-from controller.hpa.pace import Bounds, History, Said, paced
+from controller.hpa.pace import Bounds, History, paced
 from controller.hpa.usage import PodUsage
 from controller.rollout.actions import Emit
 from meshsim.api.autoscaling import AutoscalerStatus, HorizontalPodAutoscaler, MetricStatus
@@ -54,12 +54,22 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
+    """How many replicas the metrics ask for, and which of them asks for most."""
+
     replicas: int
     name: str
     metrics: tuple[MetricStatus, ...]
     conditions: tuple[Condition, ...]
-    events: tuple[Emit, ...] = ()
-    has_failed: bool = False
+    events: tuple[Emit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _NoWish:
+    """Why nothing can be asked for: the scale stays as it is."""
+
+    conditions: tuple[Condition, ...]
+    events: tuple[Emit, ...]
+    metrics: tuple[MetricStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class _Decision:
     history: History
     conditions: tuple[Condition, ...]
     metrics: tuple[MetricStatus, ...] = ()
-    events: tuple[Emit, ...] = field(default=())
+    events: tuple[Emit, ...] = ()
 
 
 def plan(autoscaler: HorizontalPodAutoscaler, observed: Observed, history: History, now: float) -> Plan:
@@ -89,7 +99,7 @@ def plan(autoscaler: HorizontalPodAutoscaler, observed: Observed, history: Histo
         decision = _Decision(least, "Current number of replicas below Spec.MinReplicas", history, conditions)
     else:
         wish = _wished(autoscaler, observed, conditions, now)
-        if wish.has_failed:
+        if isinstance(wish, _NoWish):
             status = _status(autoscaler, current, autoscaler.status.desired_replicas, wish.metrics, wish.conditions)
             return Plan(status, history, events=wish.events)
         decision = _decided(autoscaler, wish, Bounds(current, least, spec.max_replicas), history, now)
@@ -134,26 +144,25 @@ def without_scale(autoscaler: HorizontalPodAutoscaler, problem: str, history: Hi
 
 def _wished(
     autoscaler: HorizontalPodAutoscaler, observed: Observed, conditions: tuple[Condition, ...], now: float
-) -> _Wish:
+) -> _Wish | _NoWish:
     fault = _selector_fault(observed)
     if fault is not None:
         said, events = fault
-        return _Wish(-1, "", (), with_condition(conditions, ACTIVE, said, now, holds=False), events, has_failed=True)
-    spec = autoscaler.spec
+        return _NoWish(with_condition(conditions, ACTIVE, said, now, holds=False), events)
     world = World(observed.replicas, observed.pods, observed.usage, now)
-    results = [measure(spec, metric, world) for metric in spec.metrics]
+    results = [measure(autoscaler.spec, metric, world) for metric in autoscaler.spec.metrics]
     asked = [result for result in results if isinstance(result, Asked)]
     failed = [result for result in results if isinstance(result, Failed)]
     metrics = tuple(result.status if isinstance(result, Asked) else MetricStatus() for result in results)
     events = tuple(Emit(each.said.reason, each.said.message, "Warning") for each in failed)
     most = max(asked, key=lambda each: each.replicas, default=None)
+    # While a metric cannot be read, the others may add pods but take none away.
     if most is None or (failed and most.replicas < observed.replicas):
-        text = f"invalid metrics ({len(failed)} invalid out of {len(results)})"
         first = failed[0] if failed else Failed(Said("FailedGetResourceMetric", "no metrics"), "no metrics")
-        message = f"the HPA was unable to compute the replica count: {first.said.message}"
-        conditions = with_condition(conditions, ACTIVE, Said(first.said.reason, message), now, holds=False)
-        told = Emit("FailedComputeMetricsReplicas", f"{text}, first error is: {first.inside}", "Warning")
-        return _Wish(-1, "", metrics, conditions, (*events, told), has_failed=True)
+        text = f"invalid metrics ({len(failed)} invalid out of {len(results)}), first error is: {first.inside}"
+        said = Said(first.said.reason, f"the HPA was unable to compute the replica count: {first.said.message}")
+        told = Emit("FailedComputeMetricsReplicas", text, "Warning")
+        return _NoWish(with_condition(conditions, ACTIVE, said, now, holds=False), (*events, told), metrics)
     said = Said("ValidMetricFound", f"the HPA was able to successfully calculate a replica count from {most.name}")
     conditions = with_condition(conditions, ACTIVE, said, now, holds=True)
     return _Wish(most.replicas, most.name, metrics, conditions, events)

@@ -170,8 +170,7 @@ def _requests(question: Question, pods: Sequence[Pod]) -> dict[str, int]:
 
 
 def _request(question: Question, pod: Pod) -> int:
-    sidecars = [each for each in pod.spec.init_containers if each.restart_policy == "Always"]
-    containers = [*pod.spec.containers, *sidecars]
+    containers = [*pod.spec.containers, *pod.spec.sidecars]
     if question.container:
         containers = [each for each in containers if each.name == question.container]
         if not containers:

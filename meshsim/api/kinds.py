@@ -83,6 +83,12 @@ HORIZONTAL_POD_AUTOSCALER: Final = Kind(
     counts_generations=False,
     categories=_ALL,
 )
+POD_DISRUPTION_BUDGET: Final = Kind(
+    "policy", ("v1",), "PodDisruptionBudget", "poddisruptionbudgets", ("pdb",), has_status=True
+)
+"""Looked at when a pod is to be evicted."""
+INGRESS: Final = Kind("networking.k8s.io", ("v1",), "Ingress", "ingresses", ("ing",), has_status=True)
+"""Nothing here acts on one; Argo's own controller doesn't start without being able to watch them."""
 LEASE: Final = Kind("coordination.k8s.io", ("v1",), "Lease", "leases", counts_generations=False)
 
 ROLLOUT: Final = Kind(_ARGO, ("v1alpha1",), "Rollout", "rollouts", ("ro",), has_status=True, has_scale=True)
@@ -103,7 +109,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, EVENT, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, POD_TEMPLATE, ENDPOINT_SLICE,
     DEPLOYMENT, REPLICA_SET, JOB, HORIZONTAL_POD_AUTOSCALER, LEASE, ROLLOUT, ANALYSIS_TEMPLATE,
     CLUSTER_ANALYSIS_TEMPLATE, ANALYSIS_RUN, EXPERIMENT, VIRTUAL_SERVICE, DESTINATION_RULE, GATEWAY, SERVICE_ENTRY,
-    SIDECAR,
+    SIDECAR, INGRESS, POD_DISRUPTION_BUDGET,
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Evictions: a pod is deleted unless a disruption budget needs it."""
 
-from meshsim.api.kinds import POD
+from meshsim.api.kinds import POD, POD_DISRUPTION_BUDGET
 from meshsim.api.meta import Key
 from meshsim.apiserver import refusals
 from meshsim.apiserver.deletion import DeleteOptions
@@ -8,7 +8,6 @@ from meshsim.apiserver.disruption import check_budgets
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.registry import Registry
 from meshsim.apiserver.selection import Selection
-from meshsim.apiserver.served import POD_DISRUPTION_BUDGET
 
 
 def evict(registry: Registry, key: Key, options: DeleteOptions, *, dry_run: bool = False) -> None:

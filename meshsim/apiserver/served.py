@@ -7,14 +7,6 @@ from meshsim.apiserver.definitions import DEFINITION
 
 _ALL: Final = ("all",)
 
-INGRESS: Final = Kind("networking.k8s.io", ("v1",), "Ingress", "ingresses", ("ing",), has_status=True)
-"""Nothing here acts on one; Argo's own controller doesn't start without being able to watch them."""
-
-POD_DISRUPTION_BUDGET: Final = Kind(
-    "policy", ("v1",), "PodDisruptionBudget", "poddisruptionbudgets", ("pdb",), has_status=True
-)
-"""Looked at when a pod is to be evicted."""
-
 NOT_EMULATED: Final = (
     Kind("", ("v1",), "PersistentVolume", "persistentvolumes", ("pv",), namespaced=False, has_status=True),
     Kind("", ("v1",), "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), has_status=True),
@@ -28,4 +20,4 @@ NOT_EMULATED: Final = (
 """Of these there are none, and none can be: nothing would act on them. Clients list them, as `kubectl apply --prune`
 does, and who wants one is told, rather than left waiting."""
 
-SERVED: Final[tuple[Kind, ...]] = (*KINDS, DEFINITION, INGRESS, POD_DISRUPTION_BUDGET, *NOT_EMULATED)
+SERVED: Final[tuple[Kind, ...]] = (*KINDS, DEFINITION, *NOT_EMULATED)

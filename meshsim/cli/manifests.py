@@ -1,6 +1,7 @@
 """Manifests as people give them, `-f` files, directories and stdin, read and checked before anything starts."""
 
 import argparse
+import difflib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from meshsim.api.decode import Document, Object, read_documents
-from meshsim.api.kinds import Kind, kind_named
+from meshsim.api.kinds import KINDS, Kind, kind_named
 from meshsim.api.meta import Key
 from meshsim.kit.errors import InvalidManifestError, StartError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _STDIN: Final = "-"
+_NEAR: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +62,64 @@ def add_file_flag(parser: argparse.ArgumentParser, *, required: bool) -> None:
 def read_manifests(paths: Sequence[str], namespace: str, stdin: TextIO | None = None) -> list[Manifest]:
     """Every manifest of the files, in order, objects without a namespace in the given one.
 
-    Raises StartError for a file that cannot be read, InvalidManifestError for text that is no manifest, an
-    object without a name or of a kind that is not served. All objects of unknown kinds are named at once.
+    A set of manifests often holds kinds that have no meaning here: they are left out, and stderr says which. Raises
+    StartError for a file that cannot be read, InvalidManifestError for text that is no manifest, an object without a
+    name, a kind that looks like a slip, or when nothing is left. All slips are named at once.
     """
-    return manifests_in(_texts(paths, stdin or sys.stdin), namespace)
+    left_out: list[str] = []
+    manifests = manifests_in(_texts(paths, stdin or sys.stdin), namespace, left_out)
+    if left_out and not manifests:
+        raise InvalidManifestError(f"meshsim serves none of these kinds: {', '.join(left_out)}")
+    if left_out:
+        sys.stderr.write(f"Warning: left out, as meshsim doesn't serve these kinds: {', '.join(left_out)}\n")
+    return manifests
 
 
-def manifests_in(texts: Iterable[tuple[str, str]], namespace: str) -> list[Manifest]:
-    """Every manifest of texts that each come with the name of their file. Raises InvalidManifestError."""
+def manifests_in(texts: Iterable[tuple[str, str]], namespace: str, left_out: list[str] | None = None) -> list[Manifest]:
+    """Every manifest of texts that each come with the name of their file. Raises InvalidManifestError.
+
+    Objects of kinds that aren't served are added to `left_out`, as `Kind (file:line:column)`.
+    """
     manifests: list[Manifest] = []
-    unknown: list[str] = []
+    slips: list[str] = []
     for file, text in texts:
         for document in read_documents(text, file):
             for prefix, obj in _objects(document):
                 kind = _kind_of(obj, document, prefix)
-                if kind is None:
-                    where, name = document.where(prefix), f"{obj['kind']} of {obj['apiVersion']}"
-                    unknown.append(f"{where}: {name} is not a kind that meshsim serves")
-                else:
+                if kind is not None:
                     manifests.append(_manifest(kind, obj, document, prefix, namespace))
-    if unknown:
-        raise InvalidManifestError("\nError: ".join(unknown))
+                    continue
+                where, slip = document.where(prefix), slip_in(obj["apiVersion"], obj["kind"])
+                if slip is None and left_out is not None:
+                    left_out.append(f"{obj['kind']} ({where})")
+                else:
+                    slips.append(f"{where}: {slip or _unserved(obj['apiVersion'], obj['kind'])}")
+    if slips:
+        raise InvalidManifestError("\nError: ".join(slips))
     return manifests
+
+
+def slip_in(api_version: str, kind: str) -> str | None:
+    """What is wrong with an apiVersion and a kind that look like served ones; None when they are somebody else's."""
+    group, _, version = api_version.rpartition("/")
+    near = {one.kind: one for one in KINDS if _is_near(one.group, group) and _is_near(one.kind, kind)}
+    if not near or kind_named(api_version, kind) is not None:
+        return None
+    (best,) = difflib.get_close_matches(kind, near, n=1, cutoff=0)
+    meant = near[best]
+    usual = version if version in meant.versions else meant.version
+    meant_version = f"{meant.group}/{usual}" if meant.group else usual
+    return f'{_unserved(api_version, kind)}, did you mean "{meant.kind}" of "{meant_version}"?'
+
+
+def _unserved(api_version: str, kind: str) -> str:
+    return f"{kind} of {api_version} is not a kind that meshsim serves"
+
+
+def _is_near(served: str, named: str) -> bool:
+    # ServiceMonitor and StatefulSet, near to nothing, stay below; VirtualSevice and virtualservice are above.
+    ratio = difflib.SequenceMatcher(None, served.lower(), named.lower()).ratio()
+    return ratio >= _NEAR
 
 
 def check_admission(manifests: Sequence[Manifest]) -> None:

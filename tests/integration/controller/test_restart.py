@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import POD, REPLICA_SET
+from meshsim.api.kinds import POD, POD_DISRUPTION_BUDGET, REPLICA_SET
 from meshsim.api.meta import Key
-from meshsim.apiserver.served import POD_DISRUPTION_BUDGET
 from meshsim.kit.timestamps import to_rfc3339
 from tests.kits.releases import blue_green, plain_canary
 from tests.kits.rollout_pods import run_pod

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meshsim.api.meta import Key
-from meshsim.cli.manifests import read_manifests
+from meshsim.cli.manifests import read_manifests, slip_in
 from meshsim.kit.errors import ExitCode, InvalidManifestError, StartError
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n"
@@ -65,14 +65,72 @@ def test_broken_yaml_is_named_with_line_and_column(tmp_path: Path) -> None:
         read_manifests([file], "default")
 
 
-def test_every_unknown_kind_is_named_with_its_place(tmp_path: Path) -> None:
-    text = f"{SERVICE}---\napiVersion: v1\nkind: Servise\nmetadata: {{name: x}}\n---\napiVersion: a/v2\nkind: B\n"
+def test_every_kind_that_looks_like_a_slip_is_named_with_its_place(tmp_path: Path) -> None:
+    servise = "apiVersion: v1\nkind: Servise\nmetadata: {name: x}\n"
+    text = f"{SERVICE}---\n{servise}---\napiVersion: app/v1\nkind: Deployment\n"
     with pytest.raises(InvalidManifestError) as failure:
         read_manifests([_file(tmp_path, "m.yaml", text)], "default")
     first, second = str(failure.value).split("\nError: ")
-    assert first.endswith("m.yaml:5:1: Servise of v1 is not a kind that meshsim serves")
-    assert second.endswith("m.yaml:9:1: B of a/v2 is not a kind that meshsim serves")
+    assert first.endswith(
+        'm.yaml:5:1: Servise of v1 is not a kind that meshsim serves, did you mean "Service" of "v1"?'
+    )
+    assert second.endswith(
+        'm.yaml:9:1: Deployment of app/v1 is not a kind that meshsim serves, did you mean "Deployment" of "apps/v1"?'
+    )
     assert failure.value.exit_code is ExitCode.INVALID_MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "meant"),
+    [
+        ("networking.istio.io/v1beta1", "VirtualSevice", '"VirtualService" of "networking.istio.io/v1beta1"'),
+        ("networking.istio.io/v1beta2", "VirtualService", '"VirtualService" of "networking.istio.io/v1"'),
+        ("argoproj.io/v1", "rollout", '"Rollout" of "argoproj.io/v1alpha1"'),
+        ("policy/v1beta1", "PodDisruptionBudget", '"PodDisruptionBudget" of "policy/v1"'),
+    ],
+)
+def test_a_slip_is_told_what_was_meant(api_version: str, kind: str, meant: str) -> None:
+    assert str(slip_in(api_version, kind)).endswith(f"is not a kind that meshsim serves, did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [
+        ("monitoring.coreos.com/v1", "ServiceMonitor"),
+        ("networking.k8s.io/v1", "NetworkPolicy"),
+        ("security.istio.io/v1", "PeerAuthentication"),
+        ("networking.istio.io/v1", "EnvoyFilter"),
+        ("networking.istio.io/v1", "WorkloadEntry"),
+        ("gateway.networking.k8s.io/v1", "Gateway"),
+        ("serving.knative.dev/v1", "Service"),
+        ("argoproj.io/v1alpha1", "Application"),
+        ("argoproj.io/v1alpha1", "WorkflowTemplate"),
+        ("apps/v1", "StatefulSet"),
+        ("batch/v1", "CronJob"),
+        ("v1", "PersistentVolumeClaim"),
+        ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
+    ],
+)
+def test_other_peoples_kinds_are_no_slips(api_version: str, kind: str) -> None:
+    assert slip_in(api_version, kind) is None
+
+
+def test_other_peoples_kinds_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monitor = "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: shop}\n"
+    file = _file(tmp_path, "m.yaml", f"{monitor}---\n{SERVICE}")
+
+    (manifest,) = read_manifests([file], "default")
+
+    assert manifest.title == "service/shop"
+    assert capsys.readouterr().err == (
+        f"Warning: left out, as meshsim doesn't serve these kinds: ServiceMonitor ({file}:1:1)\n"
+    )
+
+
+def test_manifests_of_which_nothing_is_left_are_refused(tmp_path: Path) -> None:
+    file = _file(tmp_path, "m.yaml", "apiVersion: a/v2\nkind: B\nmetadata: {name: x}\n")
+    with pytest.raises(InvalidManifestError, match=r"^meshsim serves none of these kinds: B \(.*m\.yaml:1:1\)$"):
+        read_manifests([file], "default")
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,20 @@ The functions own the object they are given and return it ready to be stored.
 """
 
 import binascii
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api.decode import FieldError, Object, decode
-from meshsim.api.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, NAMESPACE, REPLICA_SET, SECRET, SERVICE, Kind
+from meshsim.api.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, REPLICA_SET, SECRET, Kind
 from meshsim.api.meta import LabelSelector, ObjectMeta
 from meshsim.api.validate.admission import cause_of
 from meshsim.api.validate.fields import (
     check_annotations,
     check_labels,
+    check_name,
     check_not_negative,
     check_selector,
-    dns_label_errors,
-    dns_subdomain_errors,
-    invalid,
     required,
 )
 from meshsim.api.validate.findings import Finding, Findings
@@ -33,7 +30,6 @@ from meshsim.apiserver.definitions import DEFINITION, definition_faults
 from meshsim.apiserver.refusals import Cause
 from meshsim.kit.timestamps import to_rfc3339
 
-_DNS_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _KEPT: Final = ("name", "namespace", "uid", "creationTimestamp", "generateName", "generation", "deletionTimestamp",
                 "deletionGracePeriodSeconds", "managedFields")  # fmt: skip
 _SELECTOR_IMMUTABLE: Final = (REPLICA_SET, DEPLOYMENT, JOB)
@@ -145,7 +141,7 @@ def check(kind: Kind, obj: Object) -> None:
     """Raises InvalidError when names, labels or selectors are not well formed."""
     metadata = obj["metadata"]
     faults = [
-        *_name_faults(kind, metadata["name"]),
+        *check_name(kind.group, kind.kind, metadata["name"]),
         *check_labels("metadata.labels", metadata.get("labels") or {}),
         *check_annotations("metadata.annotations", metadata.get("annotations") or {}),
         *_workload_faults(kind, obj),
@@ -235,27 +231,6 @@ def _check_unchangeable(kind: Kind, obj: Object, old: Object) -> None:
 
 def _selector_of(obj: Object) -> object:
     return (obj.get("spec") or {}).get("selector")
-
-
-def _name_faults(kind: Kind, name: str) -> Findings:
-    if kind == SERVICE:
-        errors = _dns_1035_errors(name)
-    elif kind == NAMESPACE:
-        errors = dns_label_errors(name)
-    else:
-        errors = dns_subdomain_errors(name)
-    return (invalid("metadata.name", name, error) for error in errors)
-
-
-def _dns_1035_errors(name: str) -> list[str]:
-    errors = ["must be no more than 63 characters"] if len(name) > 63 else []
-    if not _DNS_1035.fullmatch(name):
-        errors.append(
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
-            "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
-            f"validation is '{_DNS_1035.pattern}')"
-        )
-    return errors
 
 
 def _owner_faults(metadata: Object) -> Iterator[Cause]:

@@ -1,9 +1,11 @@
 """`python -m controller`: the controllers as one process: of Rollouts and analyses, and a cluster's own."""
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -15,6 +17,10 @@ from controller.controllers import RolloutControllers, add_cluster_controllers
 from controller.counted import CountedApi
 from controller.events import EventRecorder
 from controller.instance import instance_selectors
+from controller.leadership.elector import Elector
+from controller.leadership.fence import FencedApi
+from controller.leadership.plan import lease_of
+from controller.leadership.process import is_gone, own_identity
 from controller.manager import Manager
 from controller.rollout.rules import ArgoVersion, Rules
 from meshsim.api.validate.fields import label_value_errors
@@ -24,6 +30,7 @@ from meshsim.kit.address import Address
 from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
+from meshsim.telemetry.exposition import Sample
 from meshsim.telemetry.pages import metrics_routes, serve_pages
 
 _log: Final = logging.getLogger(__name__)
@@ -96,23 +103,44 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         Outbound(reaches_metadata=flags.allow_metadata_addresses) as outbound,
         TaskOwner(give_up) as tasks,
     ):
-        api = CountedApi(http)
+        lease = lease_of(flags.instance_id, has_rollouts=not flags.without_rollouts)
+        elector = Elector(http, lease, own_identity(), plane.clock, is_gone)
+        api = CountedApi(FencedApi(http, lambda: elector.leads))
         recorder = EventRecorder(api, plane.clock)
         tasks.start(recorder.run(), "event recorder")
         rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
         providers = Providers(api, plane.clock, outbound, flags.prometheus, os.environ)
-        manager = Manager(api, plane.clock, give_up, instance_selectors(flags.instance_id))
+        selectors = instance_selectors(flags.instance_id)
+        manager = Manager(api, plane.clock, give_up, selectors, lambda: elector.leads)
         add_cluster_controllers(manager, api, plane.clock, recorder)
         samples = api.samples
         if not flags.without_rollouts:
             samples = RolloutControllers(manager, api, plane.clock, recorder, rules, providers).samples
+
+        def all_samples() -> Iterator[Sample]:
+            yield from samples()
+            yield from elector.samples()
+
         pages = web.Application()
-        pages.add_routes(metrics_routes(samples))
+        pages.add_routes(metrics_routes(all_samples))
         async with AsyncExitStack() as stack:
             address = await serve_pages(stack, pages, Address(flags.host, flags.port))
-            async with manager:
-                plane.ready({"metrics": address})
-                await plane.stopping.wait()
+            plane.ready({"metrics": address})
+            await _lead(plane, elector, manager, tasks)
+
+
+async def _lead(plane: Plane, elector: Elector, manager: Manager, tasks: TaskOwner) -> None:
+    """Stand by until this process leads, then reconcile until the plane stops; another one may lead right after."""
+    competing = tasks.start(elector.run(), "leader election")
+    won = tasks.start(elector.won(), "wait for the lease")
+    stopped = tasks.start(plane.stopping.wait(), "wait for the end")
+    await asyncio.wait((won, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if won.done():
+        async with manager:
+            await stopped
+    competing.cancel()
+    await asyncio.wait((competing,))
+    await elector.release()
 
 
 if __name__ == "__main__":

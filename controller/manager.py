@@ -46,6 +46,11 @@ Measure = Callable[[Reconciler, Informer], Reconciler]
 """Wraps a reconciler so that what it does to the informer's objects is counted."""
 
 
+def always() -> bool:
+    """May act whenever there is something to do."""
+    return True
+
+
 def unmeasured(reconciler: Reconciler, _objects: Informer) -> Reconciler:
     """Count nothing."""
     return reconciler
@@ -85,11 +90,12 @@ class Outcomes:
 class Controller:
     """One reconciler, its queue and how it fared."""
 
-    def __init__(self, name: str, reconciler: Reconciler, clock: Clock) -> None:
+    def __init__(self, name: str, reconciler: Reconciler, clock: Clock, may_act: Callable[[], bool] = always) -> None:
         self.name = name
         self.queue = Workqueue(clock, name)
         self.outcomes = Outcomes()
         self._reconciler = reconciler
+        self._may_act = may_act
         self._faulty: set[Key] = set()
 
     def watch(self, informer: Informer, to_keys: ToKeys) -> None:
@@ -110,6 +116,9 @@ class Controller:
                 self.queue.done(key)
 
     async def _reconcile(self, key: Key) -> None:
+        if not self._may_act():
+            self.queue.add_after_failure(key)
+            return
         try:
             again_at = await self._reconciler.reconcile(key)
         except ApiError as error:
@@ -134,7 +143,7 @@ class Manager:
     """The reconcilers of one process and the informers they share.
 
     `on_failure` is told of an informer or a worker that ended though it should not have: nobody takes its place.
-    `selectors` are, by kind, the labels of the objects that concern this process.
+    `selectors` are, by kind, the labels of the objects that concern this process. While `may_act` says no, keys wait.
     """
 
     def __init__(
@@ -143,11 +152,13 @@ class Manager:
         clock: Clock,
         on_failure: OnFailure | None = None,
         selectors: Mapping[Kind, str] = MappingProxyType({}),
+        may_act: Callable[[], bool] = always,
     ) -> None:
         self.controllers: list[Controller] = []
         self._api = api
         self._clock = clock
         self._selectors = selectors
+        self._may_act = may_act
         self._informers: dict[Kind, Informer] = {}
         self._worker_counts: list[int] = []
         self._workers: list[asyncio.Task[None]] = []
@@ -162,7 +173,7 @@ class Manager:
         self, name: str, reconciler: Reconciler, watches: Mapping[Informer, ToKeys], *, workers: int = 4
     ) -> Controller:
         """Reconcile the keys that changes in these informers lead to, up to `workers` keys at once."""
-        controller = Controller(name, reconciler, self._clock)
+        controller = Controller(name, reconciler, self._clock, self._may_act)
         for informer, to_keys in watches.items():
             controller.watch(informer, to_keys)
         self.controllers.append(controller)

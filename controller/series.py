@@ -30,6 +30,7 @@ _HELP: Final = {
     "experiment_phase": "1 for the phase that the experiment is in (deprecated: experiment_info).",
     "experiment_reconcile": "Seconds that a reconcile of an experiment took.",
     "experiment_reconcile_error": "Reconciles of an experiment that failed.",
+    "leader_election_master_status": "1 while this controller leads, 0 while it stands by.",
     "controller_clientset_k8s_request_total": "Requests that the controller sent to the API.",
 }
 

@@ -73,8 +73,8 @@ class Kubeconfig:
         if not data:
             return self._file(section.get(key))
         try:
-            return base64.b64decode(data, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+            return _ascii(base64.b64decode(data, validate=True))
+        except binascii.Error:
             raise UsageError(f"{self.path}: {key}-data is not base64 of PEM") from None
 
     def _file(self, name: object) -> str:
@@ -82,9 +82,14 @@ class Kubeconfig:
             return ""
         path = self.path.parent / str(name)
         try:
-            return path.read_text(encoding="ascii")
+            return _ascii(path.read_bytes())
         except OSError as error:
             raise UsageError(f"{self.path} names {path}: {error.strerror}") from None
+
+
+def _ascii(pem: bytes) -> str:
+    """Without what else there is: bundles name their authorities in many languages, in between."""
+    return pem.decode("ascii", "ignore")
 
 
 def kubeconfig_of(connection: Connection) -> str:

@@ -12,7 +12,11 @@ OWNER_ONLY: Final = 0o700
 def write_private(path: Path, content: bytes) -> None:
     """Put a file there, at once and whole. Raises OSError."""
     new = _new_file_beside(path, content)
-    new.replace(path)
+    try:
+        new.replace(path)
+    except OSError:
+        new.unlink()
+        raise
 
 
 def create_private(path: Path, content: bytes) -> bytes:
@@ -30,8 +34,13 @@ def create_private(path: Path, content: bytes) -> bytes:
 def _new_file_beside(path: Path, content: bytes) -> Path:
     # mkstemp's files are their owner's alone.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    return Path(name)
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        new.unlink()
+        raise
+    return new

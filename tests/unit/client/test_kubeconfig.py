@@ -37,7 +37,7 @@ def written(directory: Path, cluster: dict[str, Any], user: dict[str, Any] | Non
     "connection",
     [
         Connection("http://127.0.0.1:6443"),
-        Connection("https://[::1]:6443", ca="-----BEGIN…", token="a: {}'\"#", server_name="apiserver"),
+        Connection("https://[::1]:6443", ca="-----BEGIN", token="a: {}'\"#", server_name="apiserver"),
     ],
 )
 def test_what_is_written_is_read_again(connection: Connection, tmp_path: Path) -> None:
@@ -61,6 +61,16 @@ def test_files_are_looked_for_beside_the_kubeconfig(tmp_path: Path) -> None:
     assert read.token == "token text"
     assert "me.crt text" in read.client_pem
     assert "me.key text" in read.client_pem
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_authorities_may_be_named_in_any_language(inline: bool, tmp_path: Path) -> None:
+    bundle = "# Főtanúsítvány\nCA"
+    (tmp_path / "ca.crt").write_text(bundle, encoding="utf-8")
+    authority = {"certificate-authority-data": encoded(bundle)} if inline else {"certificate-authority": "ca.crt"}
+    read = written(tmp_path, {"server": "https://lab", **authority}).read()
+    assert read.ca.isascii()
+    assert read.ca.endswith("\nCA")
 
 
 def test_verification_is_left_out_only_where_the_cluster_says_so(tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ def test_of_several_that_create_a_file_the_first_wins_and_all_learn_what_it_hold
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_file_that_cannot_be_put_there_leaves_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "token"
+    place.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_private(place, b"secret")
+    assert list(tmp_path.iterdir()) == [place]
+
+
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         write_private(tmp_path / "nowhere" / "token", b"")

@@ -21,6 +21,8 @@ from meshsim.kit.errors import UsageError
 _log: Final = logging.getLogger(__name__)
 _REQUEST_TIMEOUT_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
+_UNHURRIED: Final = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
+"""For what goes on for as long as both ends want."""
 _MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 _REFUSALS_TOLD: Final = 10
 """Who goes on asking in vain for so long is waiting for a person."""
@@ -77,10 +79,9 @@ class HttpApi:
         query = _query(
             watch="true", resourceVersion=resource_version, allowWatchBookmarks="true", labelSelector=selector
         )
-        forever = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
         access = await self._accessed()
         try:
-            async with access.request("GET", _path(kind, namespace), params=query, timeout=forever) as reply:
+            async with access.request("GET", _path(kind, namespace), params=query, timeout=_UNHURRIED) as reply:
                 if reply.status != 200:
                     raise self._refusal(access, await reply.read(), reply.status)
                 async for line in reply.content:
@@ -90,11 +91,10 @@ class HttpApi:
 
     async def logs(self, pod: Key, options: Mapping[str, str]) -> AsyncIterator[bytes]:
         """What a container printed, piece by piece; the options are PodLogOptions'. Raises ApiError."""
-        unhurried = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
         path = _path(POD, pod.namespace, pod.name, "log")
         access = await self._accessed()
         try:
-            async with access.request("GET", path, params=options, timeout=unhurried) as reply:
+            async with access.request("GET", path, params=options, timeout=_UNHURRIED) as reply:
                 if reply.status != 200:
                     raise self._refusal(access, await reply.read(), reply.status)
                 async for piece in reply.content.iter_any():

@@ -125,11 +125,14 @@ class Registry:
         shown = self._newest(kind, key, options.subresource)
         if options.subresource != "scale":
             shown = to_version(kind, options.version, shown)
-        # The rules of writing own what they are given; a patch shares what it left alone.
-        changed = write_json(self._patched(kind, shown, patch, how))
+        patched = self._patched(kind, shown, patch, how)
+        changed = write_json(patched)
         if len(changed) > _MAX_OBJECT_BYTES:
             raise refusals.too_large(f"the object would be larger than {_MAX_OBJECT_BYTES} bytes")
-        return self.replace(kind, key, read_json(changed), options)
+        # The rules of writing own what they are given; a patch shares what it left alone.
+        is_status = options.subresource == "status" and options.version in ("", kind.version)
+        body = (_own_status(patched) if is_status else None) or read_json(changed)
+        return self.replace(kind, key, body, options)
 
     def apply(self, kind: Kind, key: Key, body: object, applying: Applying, options: WriteOptions = _PLAIN) -> Object:
         """Server-side apply: make the object have what its manager wants; create it when there is none."""
@@ -277,3 +280,12 @@ def _mapping(patch: object) -> Object:
     if not isinstance(patch, dict):
         raise refusals.bad_request("a patch of this type is an object")
     return patch
+
+
+def _own_status(patched: Any) -> Object | None:
+    """The object with a copy of what a status write may change; None for what is no such object."""
+    if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
+        return None
+    # Who manages what is not taken from such a write.
+    metadata = {name: value for name, value in patched["metadata"].items() if name != "managedFields"}
+    return {**patched, "metadata": metadata, "status": read_json(write_json(patched.get("status")))}

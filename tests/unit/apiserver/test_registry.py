@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from meshsim.api.decode import Object
+from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import (
     ANALYSIS_RUN,
     CONFIG_MAP,
@@ -319,3 +319,30 @@ def test_an_object_cannot_be_patched_into_something_huge(registry: Registry) -> 
     with pytest.raises(ApiError) as caught:
         registry.patch(CONFIG_MAP, key, {"data": {"more": "x" * 900_000}}, PatchType.MERGE)
     assert caught.value.code == 413
+
+
+@pytest.mark.parametrize("how", [PatchType.MERGE, PatchType.JSON])
+def test_a_patch_of_the_status_changes_nothing_else_and_nothing_that_was_read_before(
+    registry: Registry, how: PatchType
+) -> None:
+    registry.create(ROLLOUT, "default", rollout())
+    status = {"pauseConditions": [{"reason": "BlueGreenPause", "startTime": "2026-01-01T00:00:00Z"}], "HPAReplicas": 1}
+    before = registry.patch(ROLLOUT, WEB, {"status": status}, PatchType.MERGE, STATUS)
+    noted = write_json(before)
+    merge = {"status": {"HPAReplicas": 2}, "spec": {"replicas": 9}, "metadata": {"labels": {"a": "b"}}}
+    operations = [
+        {"op": "replace", "path": "/status/HPAReplicas", "value": 2},
+        {"op": "replace", "path": "/spec/replicas", "value": 9},
+    ]
+    after = registry.patch(ROLLOUT, WEB, merge if how is PatchType.MERGE else operations, how, STATUS)
+    assert after["status"] == {**status, "HPAReplicas": 2}
+    assert after["spec"] == before["spec"]
+    assert "labels" not in after["metadata"]
+    assert write_json(before) == noted
+
+
+@pytest.mark.parametrize("patch", [{"metadata": "none"}, {"spec": 1}, {"status": []}])
+def test_a_patch_of_the_status_to_something_that_is_no_object_is_refused(registry: Registry, patch: Object) -> None:
+    registry.create(ROLLOUT, "default", rollout())
+    with pytest.raises(ApiError, match="an object was expected"):
+        registry.patch(ROLLOUT, WEB, patch, PatchType.MERGE, STATUS)

@@ -151,6 +151,11 @@ def too_large(message: str) -> ApiError:
     return _refusal(413, "RequestEntityTooLarge", message, {})
 
 
+def expectation_failed(expected: str) -> ApiError:
+    """417: the client waits for what this API doesn't do."""
+    return _refusal(417, "", f"unknown expectation: {expected}", {})
+
+
 def too_many_requests(message: str, retry_after_s: int, causes: Sequence[Cause] = ()) -> ApiError:
     """429: not now; try again in that many seconds."""
     details: Object = {"retryAfterSeconds": retry_after_s} if retry_after_s else {}

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import POD
@@ -86,6 +86,7 @@ class Rest:
         try:
             self._refuse_foreign(request)
             self._refuse_unknown(request)
+            await _encourage(request)
             return await self._about.handle(request) or await self._dispatch(request)
         except ApiError as error:
             return _refused(error)
@@ -212,6 +213,16 @@ class Rest:
         if representation is None:
             raise refusals.not_acceptable(f"only the following media types are accepted: {JSON}")
         return representation
+
+
+async def _encourage(request: web.Request) -> None:
+    """Tell a client that waits for it, before it sends a long body, that it may (Expect: 100-continue)."""
+    expected = request.headers.get("Expect")
+    if expected and request.version >= HttpVersion11:
+        if expected.lower() != "100-continue":
+            raise refusals.expectation_failed(expected)
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # The answer itself has not begun.
 
 
 class _Write:

@@ -1,13 +1,15 @@
 """The API server as a whole: what is stored, what is journalled, what listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from ssl import SSLContext
-from typing import Final
+from typing import Final, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 
 from meshsim.apiserver.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.definitions import DEFINITION, kind_of
@@ -25,6 +27,7 @@ from meshsim.kit.clock import Clock
 from meshsim.kit.tasks import TaskOwner
 
 _SHUTDOWN_S: Final = 1.0
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class ApiServer:
@@ -45,21 +48,20 @@ class ApiServer:
         self._rest = Rest(registry, self._settled, allowed_hosts=allowed_hosts, token=token)
         self.local = LocalApi(registry, self._settled)
         """The same API for what runs in this process."""
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
 
     async def listen(self, host: str, port: int, tls: SSLContext | None = None) -> str:
         """Start to serve; returns the `host:port` it serves at. Raises StartError when it cannot listen there."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
-        # Any path, one with a line feed too.
-        app.router.add_route("*", r"/{path:[\s\S]*}", self._rest.handle)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
+        # One handler for all paths: an application with its router would cost more than some of the verbs.
+        server = web.Server(
+            cast(_Handler, self._rest.handle),
+            request_factory=_request,
             handler_cancellation=True,
-            shutdown_timeout=_SHUTDOWN_S,
+            access_log=None,
             keepalive_timeout=600,
             auto_decompress=False,
         )
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
@@ -117,6 +119,18 @@ async def api_server(
     finally:
         if journal is not None:
             await journal.close()
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "asyncio.Task[None]",
+) -> web.Request:
+    return web.Request(
+        message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY_BYTES
+    )
 
 
 def _empty_store(clock: Clock) -> Store:

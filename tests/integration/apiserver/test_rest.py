@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
+from meshsim.api.decode import write_json
 from meshsim.api.kinds import CONFIG_MAP, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE
 from meshsim.api.meta import Key
 from meshsim.client.api import ConflictError, ExpiredError, NotFoundError, PatchType
@@ -306,4 +307,21 @@ async def test_a_body_that_breaks_its_own_framing_is_refused(url: str) -> None:
     await writer.drain()
     writer.write(b"not a size\r\n")
     assert b" 400 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("expected", "first_answer"),
+    [("100-continue", b"HTTP/1.1 100 Continue"), ("a-miracle", b"HTTP/1.1 417 Expectation Failed")],
+)
+async def test_a_client_may_ask_before_it_sends_its_body(url: str, expected: str, first_answer: bytes) -> None:
+    body = write_json(config_map("asked"))
+    head = f"POST {CONFIG_MAPS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    writer.write(f"{head}Expect: {expected}\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(first_answer)
+    if expected == "100-continue":
+        await reader.readline()
+        writer.write(body)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 201 ")
     writer.close()

@@ -87,11 +87,19 @@ def write_json(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
+_SCALARS: Final = frozenset({str, int, float, bool})
+
+
 def _without_nulls(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    # Every object that is read comes through here: what has no parts is not asked twice what it is.
+    if isinstance(value, dict | Mapping):
+        return {
+            key: item if type(item) in _SCALARS else _without_nulls(item)
+            for key, item in value.items()
+            if item is not None
+        }
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [item if type(item) in _SCALARS else _without_nulls(item) for item in value]
     return value
 
 

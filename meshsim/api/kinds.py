@@ -45,6 +45,15 @@ class Kind:
     def __str__(self) -> str:
         return self.kind
 
+    def __eq__(self, other: object) -> bool:
+        # Kinds are keys wherever objects are kept: they are told apart by what names them.
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.kind == other.kind and self.group == other.group and self.versions == other.versions
+
+    def __hash__(self) -> int:
+        return hash(self.kind)
+
 
 _ARGO: Final = "argoproj.io"
 _ISTIO: Final = "networking.istio.io"

@@ -1,6 +1,7 @@
 """The structural schema of any kind: shipped with meshsim, made of Go types, or of a stored CRD. Pure."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import Kind
@@ -26,12 +27,21 @@ def custom_schema(kind: Kind, version: str = "") -> Object | None:
 
 def full_schema(kind: Kind) -> Object:
     """The schema of any kind in the version it is stored in; empty when nothing is known of its fields."""
+    return _with_metadata(custom_schema(kind) or {}) if isinstance(kind, CustomKind) else _shipped(kind)
+
+
+@cache
+def _shipped(kind: Kind) -> Object:
     schema = custom_schema(kind)
     if schema is not None:
-        metadata = schema_of_message("meta.ObjectMeta")
-        return {**schema, "properties": {**(schema.get("properties") or {}), "metadata": metadata}} if schema else {}
+        return _with_metadata(schema)
     name = message_name(kind.api_version, kind.kind)
     return schema_of_message(name) if name in messages() else {}
+
+
+def _with_metadata(schema: Object) -> Object:
+    metadata = schema_of_message("meta.ObjectMeta")
+    return {**schema, "properties": {**(schema.get("properties") or {}), "metadata": metadata}} if schema else {}
 
 
 def is_custom(kind: Kind) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import Kind
@@ -79,8 +79,7 @@ def selection_of(kind: Kind, namespace: str | None, labels: str = "", fields: st
     return Selection(namespace, wanted if wanted.match_expressions else None, terms)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What a watcher is told: one line of a watch. Listed objects and bookmarks come from no event."""
 
     type: str

@@ -68,7 +68,7 @@ def check_shape(kind: Kind, obj: object, version: str = "") -> Object:
             raise _cannot_be_read(kind, FieldError(field, "an object was expected"))
     metadata = obj.setdefault("metadata", {})
     try:
-        decode(ObjectMeta, metadata)
+        decode(ObjectMeta, {**metadata, "managedFields": None})  # It has no field for who manages what.
     except FieldError as error:
         raise _cannot_be_read(kind, FieldError(f"metadata.{error.path}", error.message)) from None
     for field in [field for field, value in metadata.items() if value is None or value in ({}, [])]:

@@ -6,6 +6,7 @@ the names that come with a request.
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ def foreign_reason(host: str, origin: str, allowed: Collection[str] = ()) -> str
     return ""
 
 
+# A client says the same host with every request.
+@lru_cache(maxsize=64)
 def _name_of(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""
@@ -35,6 +38,7 @@ def _name_of(host: str) -> str:
         return host
 
 
+@lru_cache(maxsize=64)
 def _is_ours(name: str) -> bool:
     if name.endswith(".localhost") or _BARE_NAME.fullmatch(name):
         return True

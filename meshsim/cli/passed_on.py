@@ -31,6 +31,7 @@ PASSED_ON: Final[dict[str, tuple[PassedOn, ...]]] = {
     "proxy": (
         PassedOn("--lag", "HOP=TIME,…", "pass changes on late: endpoints=3s,vs=2s"),
         PassedOn("--access-log", "text|json", "say a line for each request"),
+        PassedOn("--admin-host", "HOST", "address of the admin page (default: --host if loopback, else 127.0.0.1)"),
         PassedOn("--explain-headers", None, "answer with x-meshsim-version, -pod and -route"),
         PassedOn("--listen", "NUMBER=ADDR:PORT", "open another listener that has that number in the mesh"),
         PassedOn("--role", "ROLE", "gateway, sidecar or either"),

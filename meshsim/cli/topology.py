@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.cli.child import ChildSpec
-from meshsim.kit.hosts import in_url, is_loopback, reached_at
+from meshsim.kit.hosts import in_url, is_loopback, kept_private, reached_at
 
 PORTS: Final[dict[str, tuple[str, int, str]]] = {
     "traffic": ("--port", 8080, "where the proxy takes requests"),
@@ -46,7 +46,15 @@ class Topology:
     def url(self, name: str, path: str = "") -> str:
         """Where one of the addresses is reached from this machine."""
         is_secure = name == "api" or (name == "dashboard" and not self.has_open_dashboard)
-        return f"{'https' if is_secure else 'http'}://{in_url(reached_at(self.host))}:{self.ports[name]}{path}"
+        host = self.admin_host if name == "admin" else self.host
+        return f"{'https' if is_secure else 'http'}://{in_url(reached_at(host))}:{self.ports[name]}{path}"
+
+    @property
+    def admin_host(self) -> str:
+        """The address of the proxy's admin page: this machine's alone, unless somebody wants it otherwise."""
+        flag = "--admin-host="
+        given = [each.removeprefix(flag) for each in self.passed_on.get("proxy", ()) if each.startswith(flag)]
+        return given[-1] if given else kept_private(self.host)
 
     @property
     def kubeconfig(self) -> Path:

@@ -28,6 +28,7 @@ from meshsim.client.api import AlreadyExistsError, Api, UnreachableError
 from meshsim.client.kubeconfig import Kubeconfig
 from meshsim.kit.clock import ClockEpoch, LoopClock, ScaledClock
 from meshsim.kit.errors import ExitCode
+from meshsim.kit.hosts import is_loopback
 from meshsim.kit.tasks import TaskOwner
 
 T = TypeVar("T")
@@ -189,7 +190,9 @@ class _Up:
         tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
             dashboard = " and the dashboard" if self._topology.has_open_dashboard else ""
-            say(f"everybody who reaches {self._topology.host} can use the admin page and see the metrics{dashboard}")
+            say(f"everybody who reaches {self._topology.host} can see the metrics{dashboard}")
+        if not is_loopback(self._topology.admin_host):
+            say(f"everybody who reaches {self._topology.admin_host} can use the admin page and stop the proxy")
         if self._canary is not None:
             say("the canary begins by itself as soon as the stable version is healthy")
         say("Ctrl-C stops everything")

@@ -24,6 +24,11 @@ def reached_at(host: str) -> str:
     return _ANY.get(host, host)
 
 
+def kept_private(host: str) -> str:
+    """Where to listen for this machine alone beside something that listens on the host."""
+    return host if is_loopback(host) else "127.0.0.1"
+
+
 def in_url(host: str) -> str:
     """A host as URLs have it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -13,6 +13,7 @@ from meshsim.kit.address import Address
 from meshsim.kit.durations import DurationError, parse_duration
 from meshsim.kit.errors import InvalidManifestError, StartError, UsageError
 from meshsim.kit.flags import PlaneParser, count, port
+from meshsim.kit.hosts import kept_private
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.mesh.clusters import DEFAULT_CONNECT_TIMEOUT_S, ClusterDefaults
 from meshsim.mesh.compile import ProxySpec
@@ -43,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("-f", dest="path", type=Path, metavar="FILE|DIR", help="YAML to read and follow instead")
     parser.add_argument("--port", type=port, default=8080, help="traffic (default %(default)s, 0 takes a free one)")
     parser.add_argument("--admin-port", type=port, default=15000, help="Envoy's admin pages (default %(default)s)")
+    parser.add_argument(
+        "--admin-host", metavar="HOST",
+        help="address of the admin pages, which can stop the proxy (default --host if loopback, else 127.0.0.1)",
+    )  # fmt: skip
     parser.add_argument("--stats-port", type=port, default=15020, help="metrics (default %(default)s)")
     parser.add_argument(
         "--listen", action="append", default=[], metavar="NUMBER=ADDR:PORT",
@@ -125,7 +130,7 @@ def _options(flags: argparse.Namespace) -> ProxyOptions:
             explains=flags.explain_headers,
         ),
         listeners=(Address(flags.host, flags.port), *(address for _, address in further)),
-        admin=Address(flags.host, flags.admin_port),
+        admin=Address(flags.admin_host or kept_private(flags.host), flags.admin_port),
         stats=Address(flags.host, flags.stats_port),
         configuration=flags.path or source_of(flags),
         seed=flags.seed,

@@ -132,7 +132,7 @@ class Fleet:
             await asked(worker.addresses["admin"], "POST", target)
 
     def _overrides(self, index: int, fds: Sequence[int]) -> list[str]:
-        given = ["--workers", "1", "--admin-port", "0", "--stats-port", "0"]
+        given = ["--workers", "1", "--admin-host", "127.0.0.1", "--admin-port", "0", "--stats-port", "0"]
         given += ["--listen-fds", ",".join(map(str, fds))]
         return given if self._options.seed is None else [*given, "--seed", str(self._options.seed + index)]
 

@@ -105,6 +105,26 @@ def test_files_are_followed_and_a_broken_edit_is_said_and_changes_nothing(tmp_pa
             eventually_blocking(lambda: _get(traffic, "/three")[0] == 200)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_admin_pages_stay_on_this_machine_when_traffic_is_taken_from_all(tmp_path: Path, workers: str) -> None:
+    with _proxy(tmp_path, "--host", "0.0.0.0", "--workers", workers) as served:
+        assert served.addresses["traffic"].startswith("0.0.0.0:")
+        assert served.addresses["stats"].startswith("0.0.0.0:")
+        assert served.addresses["admin"].startswith("127.0.0.1:")
+        proxy = psutil.Process(served.process.pid)
+        listening = [
+            connection.laddr.port
+            for process in (proxy, *proxy.children())
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.ip == "0.0.0.0"
+        ]
+        for port in set(listening):
+            code, _ = _get(f"127.0.0.1:{port}", "/server_info")
+            assert code in (404, 503), "no admin page at an address that others reach"
+    with _proxy(tmp_path, "--host", "127.0.0.1", "--admin-host", "0.0.0.0", "--workers", workers) as served:
+        assert served.addresses["admin"].startswith("0.0.0.0:")
+
+
 def test_what_istio_would_refuse_is_said_and_what_cannot_work_changes_nothing(tmp_path: Path) -> None:
     with _upstream() as port:
         _write(tmp_path / "a.yaml", app(port))

@@ -91,3 +91,15 @@ def test_the_dashboard_is_signed_in_to_where_others_reach_it_unless_it_is_opened
 def test_the_api_server_is_told_where_the_dashboard_reads_the_traffic() -> None:
     flags = _flags(Topology("127.0.0.1", _PORTS, "c", _DIRECTORY))
     assert flags["apiserver"]["--stats"] == f"http://127.0.0.1:{_PORTS['stats']}/stats/prometheus"
+
+
+def test_the_admin_page_is_this_machines_alone_unless_somebody_wants_it_otherwise() -> None:
+    def admin(host: str, *flags: str) -> str:
+        return Topology(host, _PORTS, "c", _DIRECTORY, passed_on={"proxy": flags}).admin_host
+
+    assert admin("127.0.0.1") == "127.0.0.1"
+    assert admin("::1") == "::1"
+    assert admin("0.0.0.0") == "127.0.0.1"
+    assert admin("0.0.0.0", "--admin-host=0.0.0.0") == "0.0.0.0"
+    everywhere = Topology("192.0.2.1", _PORTS, "c", _DIRECTORY)
+    assert everywhere.url("admin") == f"http://127.0.0.1:{_PORTS['admin']}"

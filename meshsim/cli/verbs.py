@@ -46,6 +46,7 @@ GROUPS: Final[dict[str, tuple[Verb, ...]]] = {
         Verb("demo", "meshsim.cli.demo", "a canary release with real traffic, in half a minute"),
         Verb("up", "meshsim.cli.up", "run the mesh on this machine and apply manifests to it"),
         Verb("ps", "meshsim.cli.ps", "the meshes that run here"),
+        Verb("health", "meshsim.cli.health", "whether the planes that run here are well"),
     ),
     "Releases, as in Argo's kubectl plugin": (
         Verb("get", "meshsim.cli.get", "show a rollout and all that belongs to it, or any object", is_argo=True),

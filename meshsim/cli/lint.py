@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,18 +12,24 @@ from typing import Final, TextIO
 
 from meshsim.api.analyze.analysis import analyze
 from meshsim.api.decode import Document, Object, read_documents
+from meshsim.api.kinds import ROLLOUT
 from meshsim.api.validate.findings import join
 from meshsim.api.validate.lint import Subject, lint, subject_of
 from meshsim.cli.command import Command
-from meshsim.cli.manifests import add_file_flag
+from meshsim.cli.lint_conditions import unreadable_conditions
+from meshsim.cli.manifests import add_file_flag, slip_in
 from meshsim.kit.errors import ExitCode, InvalidManifestError, StartError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _STDIN: Final = "-"
+_STRATEGY: Final = "spec.strategy."
+_TEMPLATE: Final = re.compile(rb"\{\{(?!\s*(?:args|templates|inputs)\.)")
+"""A template of Helm's or the like; what Argo itself fills in later is none."""
 
 _DESCRIPTION: Final = """\
 Judge manifests without applying them: VirtualServices and Istio's other kinds as Istio's webhook does, Rollouts and
-what they name as Argo's controller does, both against their CRDs. Directories are searched through.
+what they name as Argo's controller does, both against their CRDs. Conditions of analyses that can't be read are
+warned of. Directories are searched through.
 
 Findings go to stdout as `file:line:column: error|warning: Kind/name: field: message`, a summary to stderr. The exit
 code is 0 when there is no error, 3 otherwise. What isn't judged is named in the summary.
@@ -92,9 +99,20 @@ class _Place:
     prefix: str
 
     def line(self, subject: Subject, path: str, message: str, severity: str) -> Line:
-        file, line, column = self.document.where(join(self.prefix, path)).rsplit(":", 2)
+        file, line, column = self.document.where(join(self.prefix, _as_written(subject, path))).rsplit(":", 2)
         kind, namespace, name = subject.kind, subject.namespace, subject.name
         return Line(file, int(line), int(column), severity, kind, namespace, name, path, message)
+
+
+def _as_written(subject: Subject, path: str) -> str:
+    """Where a manifest has a field that Argo's validation calls `spec.strategy.steps[0]`, without `canary`."""
+    spec = subject.object.get("spec")
+    strategy = spec.get("strategy") if isinstance(spec, dict) else None
+    field = path.removeprefix(_STRATEGY)
+    if subject.kind != ROLLOUT.kind or not isinstance(strategy, dict) or len(strategy) != 1 or field == path:
+        return path
+    (written,) = strategy
+    return path if field.startswith(written) else f"{_STRATEGY}{written}.{field}"
 
 
 def lint_files(paths: Sequence[str], stdin: TextIO, *, is_whole_mesh: bool = False) -> Report:
@@ -115,23 +133,35 @@ def lint_files(paths: Sequence[str], stdin: TextIO, *, is_whole_mesh: bool = Fal
                     places.append(_Place(document, prefix))
         except InvalidManifestError as error:
             unreadable.append(_unreadable(file, str(error), data))
+    conditions = [
+        (number, finding)
+        for number, one in enumerate(subjects)
+        for finding in unreadable_conditions(one.group, one.kind, one.object)
+    ]
     found = [
         places[number].line(subjects[number], finding.path, finding.message, _severity(finding.is_warning))
-        for number, finding in (*lint(subjects), *(analyze(subjects) if is_whole_mesh else ()))
+        for number, finding in (*lint(subjects), *conditions, *(analyze(subjects) if is_whole_mesh else ()))
     ]
-    nameless = [
-        place.line(subject, "", "a manifest names its apiVersion and kind", "error")
+    unnamed = [
+        place.line(subject, "", problem, "error")
         for place, subject in zip(places, subjects, strict=True)
-        if not _is_named(subject)
+        if (problem := _misnamed(subject)) is not None
     ]
     others = Counter(subject.kind for subject in subjects if _is_named(subject) and not subject.is_in_scope)
     judged = sum(subject.is_in_scope for subject in subjects)
-    return Report([*unreadable, *nameless, *found], files, judged, others)
+    return Report([*unreadable, *unnamed, *found], files, judged, others)
 
 
 def _is_named(subject: Subject) -> bool:
     """It says what it is; without that the API would not take it."""
     return bool(subject.kind and subject.object.get("apiVersion"))
+
+
+def _misnamed(subject: Subject) -> str | None:
+    """Why the API would not know what this is, unless somebody else's CustomResourceDefinition tells it."""
+    if not _is_named(subject):
+        return "a manifest names its apiVersion and kind"
+    return slip_in(str(subject.object["apiVersion"]), subject.kind)
 
 
 def _severity(is_warning: bool) -> str:
@@ -185,7 +215,9 @@ def _unreadable(file: str, message: str, data: bytes) -> Line:
     numbers = place.split(":")
     known = len(numbers) == 2 and all(number.isdecimal() for number in numbers)
     line, column = (int(numbers[0]), int(numbers[1])) if known else (0, 0)
-    if b"{{" in data:
+    if known and any(text[column - 1 :].startswith(b"\t") for text in data.splitlines()[line - 1 : line]):
+        problem = "a tab, where YAML is indented by blanks"
+    elif _TEMPLATE.search(data):
         problem += " (a template? render it first, with `helm template` for example)"
     return Line(file, line, column, "error", "", "", "", "", problem if known else message)
 

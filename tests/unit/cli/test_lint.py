@@ -185,3 +185,78 @@ def test_a_whole_mesh_is_analyzed_on_request(tmp_path: Path, capsys: pytest.Capt
         f"{file}:7:28: error: VirtualService/web: spec.http[0].route[0].destination.host: "
         '[IST0101] Referenced host not found: "web"\n'
     )
+
+
+def _rollout(strategy: str) -> str:
+    return (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\nspec:\n"
+        "  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n"
+        f"    spec: {{containers: [{{name: web, image: web}}]}}\n  strategy:\n{strategy}"
+    )
+
+
+def test_a_wrong_step_is_shown_at_its_own_line_though_argo_leaves_out_the_strategy(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(_rollout("    canary:\n      steps:\n      - setWeight: 10\n      - setWeight: 160\n"))
+
+    (line,) = _lines(file)
+
+    assert line.startswith(":13:9: error: Rollout/web: spec.strategy.steps[1].setWeight: Invalid value: 160")
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"), [("networking.istio.io/v1", "VirtualSevice"), ("networking.istio.io/v2", "VirtualService")]
+)
+def test_a_kind_that_looks_like_a_slip_is_an_error(api_version: str, kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "vs.yaml"
+    file.write_text(_GOOD.replace("networking.istio.io/v1", api_version).replace("VirtualService", kind))
+
+    (line,) = _lines(file)
+
+    assert line.startswith(
+        f":1:1: error: {kind}/web: {kind} of {api_version} is not a kind that meshsim serves, did you"
+    )
+
+
+def _template(condition: str) -> str:
+    return (
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {name: web}\nspec:\n"
+        f"  args: [{{name: least}}]\n  metrics:\n  - name: rate\n    successCondition: {condition}\n"
+        "    provider: {prometheus: {query: up}}\n"
+    )
+
+
+def test_a_condition_that_can_not_be_read_is_warned_of_before_a_release_meets_it(tmp_path: Path) -> None:
+    file = tmp_path / "at.yaml"
+    file.write_text(_template("result[0] => 0.95"))
+
+    (line,) = _lines(file)
+
+    assert line == (
+        ":8:5: warning: AnalysisTemplate/web: spec.metrics[0].successCondition: "
+        "every measurement will be an Error, for 'result[0] => 0.95' can't be read: unexpected token \"=\""
+    )
+
+
+@pytest.mark.parametrize("condition", ["result[0] >= 0.95", '"result[0] => {{args.least}}"', "''"])
+def test_conditions_that_are_right_or_not_yet_whole_are_left_alone(condition: str, tmp_path: Path) -> None:
+    file = tmp_path / "at.yaml"
+    file.write_text(_template(condition))
+
+    assert _lines(file) == []
+
+
+def test_a_tab_is_called_a_tab(tmp_path: Path) -> None:
+    file = tmp_path / "vs.yaml"
+    file.write_text(_GOOD.replace("  hosts", "\thosts"))
+
+    assert _lines(file) == [":5:1: error: a tab, where YAML is indented by blanks"]
+
+
+def test_what_argo_fills_in_later_is_not_taken_for_a_template_to_render(tmp_path: Path) -> None:
+    file = tmp_path / "at.yaml"
+    file.write_text(_template('"result[0] > {{args.least}}"') + "   wrong: {\n")
+
+    (line,) = _lines(file)
+
+    assert "render it first" not in line

@@ -37,8 +37,8 @@ from meshsim.telemetry.exposition import Sample
 def add_cluster_controllers(manager: Manager, api: Api, clock: Clock, recorder: EventRecorder) -> None:
     """Reconcile what a cluster does by itself, whoever runs its Rollouts."""
     setup_replica_sets(manager, api, clock, recorder)
-    setup_deployments(manager, api, clock)
-    setup_jobs(manager, api, clock)
+    setup_deployments(manager, api, clock, recorder)
+    setup_jobs(manager, api, clock, recorder)
     setup_autoscalers(manager, api, clock, recorder)
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
 from controller.analysis.reconciler import setup
+from controller.events import EventRecorder
 from controller.job.reconciler import setup as setup_jobs
 from controller.manager import Manager
 from controller.rollout.actions import Emit
@@ -68,7 +69,7 @@ async def world() -> AsyncIterator[World]:
     manager = Manager(made.api, made.api.clock)
     async with Outbound() as outbound:
         setup(manager, Providers(made.api, made.api.clock, outbound), made)
-        setup_jobs(manager, made.api, made.api.clock)
+        setup_jobs(manager, made.api, made.api.clock, EventRecorder(made.api, made.api.clock))
         async with manager:
             await manager.synced()
             yield made

@@ -11,7 +11,7 @@ from controller.events import EventRecorder
 from controller.manager import Manager
 from controller.replicaset.reconciler import setup as setup_replica_sets
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, POD, REPLICA_SET
+from meshsim.api.kinds import DEPLOYMENT, EVENT, POD, REPLICA_SET
 from meshsim.api.meta import Key
 from meshsim.client.api import ApiError
 from meshsim.client.informer import Change, Informer
@@ -30,9 +30,11 @@ async def running(*, pods_become_ready: bool = True) -> AsyncIterator[InProcessA
     clock = VirtualClock()
     api = InProcessApi(clock)
     manager = Manager(api, clock)
-    setup_replica_sets(manager, api, clock, EventRecorder(api, clock))
-    setup_deployments(manager, api, clock)
+    recorder = EventRecorder(api, clock)
+    setup_replica_sets(manager, api, clock, recorder)
+    setup_deployments(manager, api, clock, recorder)
     async with TaskOwner() as tasks, manager:
+        tasks.start(recorder.run(), "event recorder")
         if pods_become_ready:
             pods = Informer(api, POD)
 
@@ -199,3 +201,26 @@ async def test_only_so_many_old_replica_sets_are_kept() -> None:
             return await kept() == ["web:v3", "web:v4", "web:v5"]
 
         await eventually(forgot)
+
+
+async def test_every_change_of_a_size_is_told_in_the_words_that_kubectl_describe_shows() -> None:
+    async with running() as api:
+        await api.create(DEPLOYMENT, deployment_object(2, strategy={"type": "Recreate"}))
+        await eventually(lambda: has_progressed(api, "web:v1", "web:v1"))
+        (first,) = (await api.list(REPLICA_SET)).items
+        await set_image(api, "web:v2")
+        await eventually(lambda: has_progressed(api, "web:v2", "web:v2"))
+        (second,) = (each for each in (await api.list(REPLICA_SET)).items if each["spec"]["replicas"])
+        old, new = first["metadata"]["name"], second["metadata"]["name"]
+
+        async def told() -> bool:
+            events = [each for each in (await api.list(EVENT)).items if each["involvedObject"]["kind"] == "Deployment"]
+            assert {(each["reason"], each["source"]["component"]) for each in events} == {
+                ("ScalingReplicaSet", "deployment-controller")
+            }
+            return sorted((each["message"], each["count"]) for each in events) == [
+                (f"Scaled down replica set {old} from 2 to 0", 1),
+                *sorted([(f"Scaled up replica set {each} from 0 to 2", 1) for each in (old, new)]),
+            ]
+
+        await eventually(told)

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from controller.events import EventRecorder
 from controller.job.reconciler import setup
 from controller.manager import Manager
 from meshsim.api.decode import Object
-from meshsim.api.kinds import JOB, POD
+from meshsim.api.kinds import EVENT, JOB, POD
 from meshsim.api.meta import Key
 from meshsim.kit.clock import VirtualClock
+from meshsim.kit.tasks import TaskOwner
 from tests.kits.eventually import eventually
 from tests.kits.node import RunningNode, new_api, running_node
 
@@ -24,8 +26,10 @@ async def running() -> AsyncIterator[RunningNode]:
     clock = VirtualClock()
     api = new_api(clock)
     manager = Manager(api, clock)
-    setup(manager, api, clock)
-    async with running_node(api, clock) as node, manager:
+    recorder = EventRecorder(api, clock)
+    setup(manager, api, clock, recorder)
+    async with running_node(api, clock) as node, manager, TaskOwner() as tasks:
+        tasks.start(recorder.run(), "event recorder")
         yield node
 
 
@@ -86,3 +90,50 @@ async def test_a_simulated_container_of_a_job_ends_as_its_annotations_say(code: 
         await node.api.create(JOB, job_object({}, annotations, backoffLimit=0))
         assert (await ended(node))[0] == end
         assert await codes(node) == [int(code)]
+
+
+async def told(node: RunningNode) -> list[tuple[str, str, str]]:
+    """Type, reason and message of what the controller told of the job."""
+    events = [each for each in (await node.api.list(EVENT)).items if each["involvedObject"]["kind"] == "Job"]
+    assert {each["source"]["component"] for each in events} == {"job-controller"}
+    return sorted((each["type"], each["reason"], each["message"]) for each in events)
+
+
+@pytest.mark.parametrize(
+    ("container", "spec", "expected"),
+    [
+        ({"command": ["true"]}, {}, [("Normal", "Completed", "Job completed")]),
+        (
+            {"command": ["false"]},
+            {"backoffLimit": 0},
+            [("Warning", "BackoffLimitExceeded", "Job has reached the specified backoff limit")],
+        ),
+        (
+            {"command": ["sleep", "600"]},
+            {"activeDeadlineSeconds": 5},
+            [
+                ("Normal", "SuccessfulDelete", "Deleted pod: POD"),
+                ("Warning", "DeadlineExceeded", "Job was active longer than specified deadline"),
+            ],
+        ),
+    ],
+    ids=["completed", "failed", "too late"],
+)
+async def test_what_becomes_of_a_job_is_told(
+    container: Object, spec: Object, expected: list[tuple[str, str, str]]
+) -> None:
+    async with running() as node:
+        await node.api.create(JOB, job_object(container, **spec))
+        (name,) = await eventually(lambda: pod_names(node))
+        await ended(node)
+        wanted = sorted([("Normal", "SuccessfulCreate", f"Created pod: {name}"), *expected])
+        wanted = [(kind, reason, message.replace("POD", name)) for kind, reason, message in wanted]
+
+        async def is_told() -> bool:
+            return await told(node) == wanted
+
+        await eventually(is_told)
+
+
+async def pod_names(node: RunningNode) -> list[str]:
+    return [pod["metadata"]["name"] for pod in (await node.api.list(POD)).items]

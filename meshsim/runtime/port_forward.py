@@ -11,17 +11,16 @@ from aiohttp import WSMsgType, web
 
 from meshsim.kit.tasks import TaskOwner
 from meshsim.runtime.kubelet import Kubelet
-from meshsim.runtime.remote_command import MAX_MESSAGE_BYTES, beat, refusal
 from meshsim.runtime.tasks import log_failure
+from meshsim.runtime.websockets import BEAT_S, beat, is_wanted, opened, refusal
 
 _CHUNK_BYTES: Final = 32 * 1024
 _CONNECT_S: Final = 5.0
-_BEAT_S: Final = 5.0
 
 
 async def forward_port(kubelet: Kubelet, request: web.Request) -> web.StreamResponse:
     """Serve one connection until either end has gone."""
-    if not web.WebSocketResponse().can_prepare(request):
+    if not is_wanted(request):
         return refusal(400, "a WebSocket is wanted")
     names, port = request.match_info, request.query.get("port", "")
     if not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536):
@@ -45,13 +44,12 @@ async def forward_port(kubelet: Kubelet, request: web.Request) -> web.StreamResp
 async def _carry(
     request: web.Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> web.StreamResponse:
-    socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False)
-    await socket.prepare(request)
+    socket = await opened(request)
     async with TaskOwner(log_failure) as tasks:
         ends = (
             tasks.start(_tell(socket, reader, writer), "port-forward: pod to client"),
             tasks.start(_hear(socket, writer), "port-forward: client to pod"),
-            tasks.start(beat(socket, _BEAT_S), "port-forward: heartbeat"),
+            tasks.start(beat(socket, BEAT_S), "port-forward: heartbeat"),
         )
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     await socket.close()

@@ -9,11 +9,10 @@ from typing import Final
 
 from controller.hpa.conditions import Said
 from controller.hpa.usage import TOLERANCE, Measured, PodUsage, Question, Tolerances, UsageError, milli, replicas_for
-from controller.rollout.quantities import canonical_quantity
 from meshsim.api.autoscaling import AutoscalerSpec, MetricSpec, MetricStatus, MetricValue, ResourceMetric
 from meshsim.api.autoscaling import ResourceMetricStatus as ResourceStatus
 from meshsim.api.core import Pod
-from meshsim.api.quantities import QuantityError
+from meshsim.api.quantities import QuantityError, canonical_quantity
 
 _NO_CUSTOM_API: Final = (
     "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"

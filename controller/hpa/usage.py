@@ -190,7 +190,4 @@ def _container_request(resource: str, container: Container, pod: str) -> int:
 
 def milli(quantity: object) -> int:
     """Thousandths of an amount, rounded up. Raises QuantityError."""
-    amount = parse_quantity(str(quantity))
-    if not math.isfinite(amount):
-        raise QuantityError(f'"{quantity}" is more than can be reckoned with')
-    return math.ceil(Fraction(amount).limit_denominator(10**12) * 1000)
+    return math.ceil(Fraction(parse_quantity(str(quantity))).limit_denominator(10**12) * 1000)

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any, Final
 
 from controller.rollout.pod_schema import FIELDS
-from controller.rollout.quantities import canonical_quantity
 from meshsim.api.decode import Object
+from meshsim.api.quantities import canonical_quantity
 
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _FNV_OFFSET: Final = 0x811C9DC5

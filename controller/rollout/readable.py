@@ -4,9 +4,9 @@ The Rollout's CRD takes any text for a quantity, Kubernetes' own types do not. A
 it writes the rollout it writes it so, which is what lets clients with types of their own read it again.
 """
 
-from controller.rollout.quantities import is_quantity
 from meshsim.api.decode import Object
 from meshsim.api.loose import mapping, mappings
+from meshsim.api.quantities import is_quantity
 
 _LISTS = ("initContainers", "containers")
 

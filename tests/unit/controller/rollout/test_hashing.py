@@ -1,11 +1,6 @@
 """Hashes equal to Argo's, and the JSON that Go writes."""
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from controller.rollout.hashing import go_json, pod_template_hash, step_hash
-from controller.rollout.quantities import canonical_quantity
 from meshsim.api.decode import Object
 
 
@@ -53,32 +48,3 @@ def test_go_writes_its_own_order_and_leaves_out_what_is_empty() -> None:
 
 def test_go_escapes_what_could_end_a_script() -> None:
     assert go_json(_template(image="<&>"), "PodTemplateSpec").count("\\u003c\\u0026\\u003e") == 1
-
-
-@pytest.mark.parametrize(
-    ("written", "canonical"),
-    [
-        ("1000m", "1"),
-        ("0.5", "500m"),
-        ("1.5Gi", "1536Mi"),
-        ("1024Mi", "1Gi"),
-        ("0.5Ki", "512"),
-        ("1e3", "1e3"),
-        ("1000000", "1M"),
-        ("0", "0"),
-        ("0.1m", "100u"),
-        ("-500m", "-500m"),
-        ("1.3n", "2n"),
-        ("12Zi", "12Zi"),
-        ("much", "much"),
-    ],
-)
-def test_a_quantity_has_one_form(written: str, canonical: str) -> None:
-    assert canonical_quantity(written) == canonical
-
-
-@given(st.integers(0, 10**12), st.sampled_from(["", "m", "k", "M", "Ki", "Mi", "Gi"]))
-def test_a_canonical_quantity_is_its_own_canonical_form(number: int, suffix: str) -> None:
-    once = canonical_quantity(f"{number}{suffix}")
-
-    assert canonical_quantity(once) == once

@@ -8,8 +8,9 @@ anybody has seen, and versions go on where the file's end. What cannot be writte
 import asyncio
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,6 @@ from meshsim.api.meta import key_of
 from meshsim.apiserver.store import Event, Store
 from meshsim.client.api import ApiError
 from meshsim.kit.errors import StartError
-from meshsim.kit.tasks import TaskOwner
 
 _log: Final = logging.getLogger(__name__)
 _SCHEMA: Final = """
@@ -45,10 +45,10 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, "journal")
         self._waiting: list[tuple[Kind, Event]] = []
         self._logged = self._written = 0
+        self._writers: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._store: Store | None = None
-        self._tasks = TaskOwner(on_failure=self._failed)
         self._is_failing = False
-        self._flush: asyncio.Task[None] | None = None
+        self._is_flushing = False
         path = directory / "objects.db"
         self._path = path
         try:
@@ -88,72 +88,84 @@ class Journal:
         """Take in a commit, to be written with the next group."""
         self._waiting.append((kind, event))
         self._logged += 1
-        self._start_flush()
+        if not self._is_flushing:
+            self._is_flushing = True
+            # Not before the end of this turn of the loop: what else it commits goes along.
+            asyncio.get_running_loop().call_soon(self._flush)
 
     async def durable(self) -> None:
         """Wait until everything logged so far is on disk. Raises ApiError when it cannot be written."""
-        wanted = self._logged
-        while self._written < wanted:
-            try:
-                # The others that wait for this group must not be cancelled with one of them.
-                await asyncio.shield(self._start_flush())
-            except sqlite3.Error as error:
-                raise ApiError(500, "InternalError", f"the journal cannot be written: {error}") from error
+        if self._written == self._logged:
+            return
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writers.append((self._logged, written))
+        try:
+            await written
+        except sqlite3.Error as error:
+            raise ApiError(500, "InternalError", f"the journal cannot be written: {error}") from error
 
     async def close(self) -> None:
         """Write what waits and close the file."""
         try:
             await self.durable()
         finally:
-            await self._tasks.close()
             await asyncio.to_thread(self._end)
 
-    def _start_flush(self) -> asyncio.Task[None]:
-        if self._flush is None:
-            self._flush = self._tasks.start(self._write_group(), "journal")
-        return self._flush
-
-    async def _write_group(self) -> None:
+    def _flush(self) -> None:
+        """Have the thread write what waits; no coroutine waits for it, as there is a group for nearly every write."""
         group, self._waiting = self._waiting, []
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, group)
-        except BaseException:
-            # Whoever waits is told so, those too whose commits came after these and build on them.
-            self._waiting.clear()
-            self._written = self._logged
-            self._flush = None
-            if self._store is not None:
-                self._store.withdraw()
-            raise
-        self._written += len(group)
-        self._flush = None
+        loop = asyncio.get_running_loop()
+        writing = self._thread.submit(self._write, group)
+        writing.add_done_callback(lambda _: loop.call_soon_threadsafe(self._flushed, group, writing))
+
+    def _flushed(self, group: list[tuple[Kind, Event]], writing: Future[None]) -> None:
+        error = writing.exception()
+        if error is not None:
+            self._withdraw(error)
+            return
         if self._is_failing:
             self._is_failing = False
             _log.warning("the journal can be written again")
+        self._written += len(group)
+        if self._waiting:
+            self._flush()
+        else:
+            self._is_flushing = False
         if self._store is not None:
             self._store.publish(group[-1][1].version)
-        if self._waiting:
-            self._start_flush()
+        while self._writers and self._writers[0][0] <= self._written:
+            _, written = self._writers.popleft()
+            if not written.done():
+                written.set_result(None)
 
-    def _failed(self, _task: str, error: Exception) -> None:
+    def _withdraw(self, error: BaseException) -> None:
+        """Undo what cannot be written; whoever waits is told so, those too whose commits came later and build on it."""
         # A full disk fails every write; each writer is told, the log once.
         if not self._is_failing:
             _log.error("the journal cannot be written; writes are refused until it can: %s", error)
         self._is_failing = True
+        self._is_flushing = False
+        self._waiting.clear()
+        self._written = self._logged
+        if self._store is not None:
+            self._store.withdraw()
+        while self._writers:
+            _, written = self._writers.popleft()
+            if not written.done():
+                written.set_exception(error)
 
     def _end(self) -> None:
         self._thread.shutdown()
         self._database.close()
 
     def _write(self, group: list[tuple[Kind, Event]]) -> None:
+        # Only the last of an object's states is kept.
+        states = {(kind.resource, key_of(event.new or event.old or {})): event.new for kind, event in group}
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            for kind, event in group:
-                self._write_one(kind, event)
+            for (resource, key), obj in states.items():
+                if obj is not None:
+                    self._database.execute(_PUT, (resource, *key, write_json(obj)))
+                else:
+                    self._database.execute(_REMOVE, (resource, *key))
             self._database.execute("UPDATE progress SET version = ?", (group[-1][1].version,))
-
-    def _write_one(self, kind: Kind, event: Event) -> None:
-        if event.new is not None:
-            self._database.execute(_PUT, (kind.resource, *key_of(event.new), write_json(event.new)))
-        elif event.old is not None:
-            self._database.execute(_REMOVE, (kind.resource, *key_of(event.old)))

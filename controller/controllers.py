@@ -8,6 +8,7 @@ from controller.analysis.reconciler import setup as setup_analyses
 from controller.analysis.reported import analysis_run_samples, experiment_samples, template_samples
 from controller.counted import CountedApi
 from controller.deployment.reconciler import setup as setup_deployments
+from controller.disruption.reconciler import setup as setup_budgets
 from controller.events import EventRecorder
 from controller.experiment.reconciler import setup as setup_experiments
 from controller.hpa.reconciler import setup as setup_autoscalers
@@ -39,6 +40,7 @@ def add_cluster_controllers(manager: Manager, api: Api, clock: Clock, recorder: 
     setup_replica_sets(manager, api, clock, recorder)
     setup_deployments(manager, api, clock, recorder)
     setup_jobs(manager, api, clock, recorder)
+    setup_budgets(manager, api, clock)
     setup_autoscalers(manager, api, clock, recorder)
 
 

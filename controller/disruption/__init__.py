@@ -1,0 +1,1 @@
+"""PodDisruptionBudgets: what Kubernetes' disruption controller reports in their status."""

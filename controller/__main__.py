@@ -60,8 +60,8 @@ def main() -> int:
     parser.add_argument(
         "--without-rollouts",
         action="store_true",
-        help="reconcile only what a cluster's own controllers do (ReplicaSets, Deployments, Jobs, autoscalers, disruption "
-        "budgets): somebody else's runs Rollouts, analyses and experiments",
+        help="reconcile only what a cluster's own controllers do (ReplicaSets, Deployments, Jobs, autoscalers, "
+        "disruption budgets): somebody else's runs Rollouts, analyses and experiments",
     )
     parser.add_argument("--no-hazard-warnings", action="store_true", help="emit no MeshsimHazard events")
     parser.add_argument(

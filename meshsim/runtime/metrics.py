@@ -15,6 +15,19 @@ from meshsim.telemetry.exposition import Sample, sample
 _NOT_IN_A_LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 _UNITS: Final = {"cpu": "core", "memory": "byte", "ephemeral-storage": "byte"}
 _PHASES: Final = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
+_COUNTERS: Final[tuple[tuple[str, Callable[[Usage], float | None]], ...]] = (
+    ("container_cpu_cfs_throttled_seconds_total", lambda usage: usage.throttled_s),
+    ("container_fs_reads_bytes_total", lambda usage: usage.read_bytes),
+    ("container_fs_writes_bytes_total", lambda usage: usage.written_bytes),
+)
+_GAUGES: Final[tuple[tuple[str, Callable[[Usage], float | None]], ...]] = (
+    ("container_memory_working_set_bytes", lambda usage: usage.memory_bytes),
+    ("container_fs_usage_bytes", lambda usage: usage.stored_bytes),
+)
+_NETWORK: Final[tuple[tuple[str, Callable[[Usage], int | None]], ...]] = (
+    ("container_network_receive_bytes_total", lambda usage: usage.received_bytes),
+    ("container_network_transmit_bytes_total", lambda usage: usage.sent_bytes),
+)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -47,34 +60,9 @@ def _replica_set_labels(obj: Object) -> Labels:
     return (("namespace", obj["metadata"]["namespace"]), ("replicaset", obj["metadata"]["name"]))
 
 
-_COUNTERS: Final[tuple[tuple[str, Callable[[Usage], float | None]], ...]] = (
-    ("container_cpu_cfs_throttled_seconds_total", lambda usage: usage.throttled_s),
-    ("container_fs_reads_bytes_total", lambda usage: usage.read_bytes),
-    ("container_fs_writes_bytes_total", lambda usage: usage.written_bytes),
-)
-_GAUGES: Final[tuple[tuple[str, Callable[[Usage], float | None]], ...]] = (
-    ("container_memory_working_set_bytes", lambda usage: usage.memory_bytes),
-    ("container_fs_usage_bytes", lambda usage: usage.stored_bytes),
-)
-_NETWORK: Final[tuple[tuple[str, Callable[[Usage], int | None]], ...]] = (
-    ("container_network_receive_bytes_total", lambda usage: usage.received_bytes),
-    ("container_network_transmit_bytes_total", lambda usage: usage.sent_bytes),
-)
-
-
 def _usage(workers: Iterable[PodWorker]) -> Iterator[Sample]:
     """cAdvisor's: of the containers that run, and of the network, which is the pod's. What nobody knows is left out."""
-    running = [
-        (
-            worker.pod,
-            [
-                (each.container, each.running.usage())
-                for each in worker.all_containers
-                if each.running is not None and each.running.exit is None
-            ],
-        )
-        for worker in workers
-    ]
+    running = [(worker.pod, _used(worker)) for worker in workers]
     measured = [(_container_labels(pod, container), usage) for pod, used in running for container, usage in used]
     yield Sample.family("container_cpu_usage_seconds_total", "counter")
     for labels, usage in measured:
@@ -91,6 +79,15 @@ def _usage(workers: Iterable[PodWorker]) -> Iterator[Sample]:
             counts = [found for _, usage in used if (found := count(usage)) is not None]
             if counts:
                 yield sample(name, _network_labels(pod), sum(counts))
+
+
+def _used(worker: PodWorker) -> list[tuple[Container, Usage]]:
+    """What each container of the pod that runs has used."""
+    return [
+        (each.container, each.running.usage())
+        for each in worker.all_containers
+        if each.running is not None and each.running.exit is None
+    ]
 
 
 def _network_labels(pod: Pod) -> Labels:

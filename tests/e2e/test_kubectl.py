@@ -15,14 +15,10 @@ from meshsim.api.meta import Key
 from meshsim.client.http import HttpApi
 from tests.kits.apiserver import secured_apiserver
 from tests.kits.eventually import eventually
-from tests.kits.kubectl import KUBECTL, Kubectl
+from tests.kits.kubectl import Kubectl, needs_kubectl
 from tests.kits.manifests import pod, pod_template, rollout, service, virtual_service
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio,
-    pytest.mark.skipif(not KUBECTL, reason="no kubectl on this machine: the real client was NOT tried"),
-]
+pytestmark = [pytest.mark.asyncio, needs_kubectl]
 
 
 @pytest_asyncio.fixture

@@ -8,14 +8,10 @@ import pytest_asyncio
 
 from meshsim.api.decode import Object
 from tests.kits.apiserver import secured_apiserver
-from tests.kits.kubectl import KUBECTL, Kubectl
+from tests.kits.kubectl import Kubectl, needs_kubectl
 from tests.kits.manifests import pod_template, rollout
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio,
-    pytest.mark.skipif(not KUBECTL, reason="no kubectl on this machine: the real client was NOT tried"),
-]
+pytestmark = [pytest.mark.asyncio, needs_kubectl]
 
 
 @pytest_asyncio.fixture

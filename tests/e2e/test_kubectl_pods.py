@@ -14,14 +14,10 @@ import pytest_asyncio
 from meshsim.api.decode import Object
 from tests.kits.apiserver import secured_apiserver
 from tests.kits.eventually import eventually
-from tests.kits.kubectl import KUBECTL, Kubectl, oldest_and_newest
+from tests.kits.kubectl import Kubectl, needs_kubectl, oldest_and_newest
 from tests.kits.processes import serving
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio,
-    pytest.mark.skipif(not KUBECTL, reason="no kubectl on this machine: the real client was NOT tried"),
-]
+pytestmark = [pytest.mark.asyncio, needs_kubectl]
 SERVER = "import http.server, os; http.server.test(http.server.SimpleHTTPRequestHandler, bind=os.environ['HOST'])"
 
 

@@ -9,11 +9,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from meshsim.api.decode import Object
 from tests.kits.apiserver import Secured
 
 KUBECTL = shutil.which("kubectl") or ""
 """Empty where there is none."""
+needs_kubectl = pytest.mark.skipif(not KUBECTL, reason="no kubectl on this machine: the real client was NOT tried")
 
 
 def oldest_and_newest() -> list[str]:

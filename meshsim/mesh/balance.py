@@ -1,11 +1,13 @@
 """Choosing a host of a cluster: state in, choice out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from meshsim.api.networking import LoadBalancer, seconds
+from meshsim.api.networking import ConsistentHash, LoadBalancer, seconds
 from meshsim.kit.chance import Draw
-from meshsim.mesh.hashring import DEFAULT_RING_SIZE, DEFAULT_TABLE_SIZE, Place, maglev, ring
+from meshsim.mesh.hashring import DEFAULT_RING_SIZE, DEFAULT_TABLE_SIZE, Layout, Place, maglev, ring
+from meshsim.mesh.steps import Steps
 
 
 class Candidate(Protocol):
@@ -118,29 +120,53 @@ class WarmingUp(Generic[C]):
 
 
 class Consistent(Generic[C]):
-    """The host that the key belongs to; a random key when there is none."""
+    """The host that the key belongs to; a random key when there is none.
 
-    __slots__ = ("_hosts", "_place")
+    Laying hosts out takes long. Until it is done a key stays where it was, if that host is still there, and the
+    other keys are dealt out among the hosts.
+    """
 
-    def __init__(self, hosts: Sequence[C], place: Place) -> None:
+    __slots__ = ("_hosts", "_laid_out", "_layout", "_members", "_place")
+
+    def __init__(self, hosts: Sequence[C], layout: Layout) -> None:
+        self._layout = layout
+        self._place: Place | None = None
+        self._laid_out: Sequence[C] = ()
         self._hosts = hosts
-        self._place = place
+        self._members: Collection[C] = frozenset(hosts)
+
+    def follow(self, hosts: Sequence[C]) -> None:
+        """There are these hosts from now on; there is at least one."""
+        self._hosts = hosts
+        self._members = frozenset(hosts)
+
+    def lay_out(self) -> Steps[None]:
+        """Lay out the hosts, and those that are there by then, until there are no others."""
+        while self._laid_out is not self._hosts:
+            hosts = self._hosts
+            self._place = yield from self._layout([host.name for host in hosts])
+            self._laid_out = hosts
 
     def pick(self, draw: Draw, key: int | None, now: float) -> C:  # noqa: ARG002
-        return self._hosts[self._place(int(draw() * 2**64) if key is None else key)]
+        hosts = self._hosts
+        if key is None:
+            key = int(draw() * 2**64)
+        if self._place is not None:
+            host = self._laid_out[self._place(key)]
+            if self._laid_out is hosts or host in self._members:
+                return host
+        return hosts[key % len(hosts)]
 
 
 def balancer_of(policy: LoadBalancer | None, hosts: Sequence[C], draw: Draw) -> Balancer[C]:
-    """The balancer that a policy asks for, over these hosts; LEAST_REQUEST is the default."""
+    """The balancer that a policy asks for, over these hosts; LEAST_REQUEST is the default.
+
+    A consistent one has still to lay them out.
+    """
     if policy is None:
         return LeastRequest(hosts)
-    consistent = policy.consistent_hash
-    if consistent is not None:
-        names = [host.name for host in hosts]
-        if consistent.maglev is not None:
-            return Consistent(hosts, maglev(names, consistent.maglev.table_size or DEFAULT_TABLE_SIZE))
-        given = consistent.ring_hash.minimum_ring_size if consistent.ring_hash else consistent.minimum_ring_size
-        return Consistent(hosts, ring(names, given or DEFAULT_RING_SIZE))
+    if policy.consistent_hash is not None:
+        return Consistent(hosts, _layout(policy.consistent_hash))
     if policy.simple == "RANDOM":
         return RandomChoice(hosts)
     even: Balancer[C] = LeastRequest(hosts)
@@ -148,6 +174,13 @@ def balancer_of(policy: LoadBalancer | None, hosts: Sequence[C], draw: Draw) -> 
         even = RoundRobin(hosts, int(draw() * len(hosts)))
     warmup = _warmup(policy)
     return even if warmup is None else WarmingUp(hosts, warmup, even)
+
+
+def _layout(consistent: ConsistentHash) -> Layout:
+    if consistent.maglev is not None:
+        return partial(maglev, table_size=consistent.maglev.table_size or DEFAULT_TABLE_SIZE)
+    given = consistent.ring_hash.minimum_ring_size if consistent.ring_hash else consistent.minimum_ring_size
+    return partial(ring, minimum_size=given or DEFAULT_RING_SIZE)
 
 
 def _warmup(policy: LoadBalancer) -> Warmup | None:

@@ -1,148 +1,82 @@
-"""Consistent hashing as Envoy has it: few keys move when hosts come and go, and each lands where Envoy puts it."""
+"""Where consistent hashing puts a key, as Envoy does it: few keys move when hosts come and go.
 
+Layouts of many points take long; they are made in steps.
+"""
+
+from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from math import ceil
 from typing import Final
 
-import xxhash
-
-from meshsim.api.networking import ConsistentHash, seconds
-from meshsim.mesh.match import query_value
-from meshsim.mesh.request import Request
+from meshsim.mesh.hash_policy import hash_of
+from meshsim.mesh.steps import STRIDE, Steps
 
 Place = Callable[[int], int]
 """A key → the index of its host."""
 
+Layout = Callable[[Sequence[bytes]], Steps[Place]]
+"""The names of the hosts, at least one → their places."""
+
 DEFAULT_RING_SIZE: Final = 1024
 DEFAULT_TABLE_SIZE: Final = 65537
 _MAX_RING_SIZE: Final = 8 * 1024 * 1024
-_64_BITS: Final = 2**64 - 1
+_IN_A_BUCKET: Final = 512
+_INDEX_BITS: Final = 32
+_INDEX_MASK: Final = (1 << _INDEX_BITS) - 1
+_PROBES: Final = 4096
+"""How many slots are looked at in a step: a quarter of a millisecond."""
 
 
-def hash_of(data: bytes, seed: int = 0) -> int:
-    """xxHash64, 64 bits."""
-    return xxhash.xxh64_intdigest(data, seed)
-
-
-@dataclass(frozen=True, slots=True)
-class CookieSpec:
-    """The cookie that carries a key; `ttl_s` None means that it is never generated."""
-
-    name: bytes
-    path: bytes
-    ttl_s: int | None
-    attributes: tuple[bytes, ...] = ()
-
-    def made_for(self, connection: str) -> tuple[int, bytes]:
-        """A key and the Set-Cookie by which the client stays with it, the same for all requests of a connection."""
-        value = b"%016x" % hash_of(connection.encode())
-        return hash_of(value), self._header(value)
-
-    def _header(self, value: bytes) -> bytes:
-        parts = [self.name + b'="' + value + b'"']
-        if self.ttl_s:
-            parts.append(b"Max-Age=%d" % self.ttl_s)
-        if self.path:
-            parts.append(b"Path=" + self.path)
-        return b"; ".join((*parts, *self.attributes, b"HttpOnly"))
-
-
-@dataclass(frozen=True, slots=True)
-class HashPolicy:
-    """What of a request is hashed, and into what."""
-
-    text_of: Callable[[Request], bytes | None]
-    cookie: CookieSpec | None = None
-
-    def key(self, request: Request) -> int | None:
-        """The request's key; None when it carries none."""
-        text = self.text_of(request)
-        return None if text is None else hash_of(text)
-
-
-def key_of(policies: Iterable[HashPolicy], request: Request, connection: str) -> tuple[int | None, tuple[bytes, ...]]:
-    """The key of a request and the cookies to be set for it; several policies make one key together, as in Envoy."""
-    key: int | None = None
-    cookies: list[bytes] = []
-    for policy in policies:
-        own = policy.key(request)
-        if own is None and policy.cookie is not None:
-            own, line = policy.cookie.made_for(connection)
-            cookies.append(line)
-        if own is not None:
-            before = key or 0
-            key = ((before << 1 | before >> 63) & _64_BITS) ^ own
-    return key, tuple(cookies)
-
-
-def compile_hash(consistent: ConsistentHash | None) -> HashPolicy | None:
-    """What is hashed; None without a consistent hash."""
-    if consistent is None:
-        return None
-    if consistent.http_header_name:
-        name = consistent.http_header_name.lower().encode()
-        return HashPolicy(lambda request: _header(request, name))
-    if consistent.http_cookie is not None:
-        cookie = consistent.http_cookie
-        ttl_s = seconds(cookie.ttl)
-        spec = CookieSpec(
-            name=cookie.name.encode(),
-            path=cookie.path.encode(),
-            ttl_s=None if ttl_s is None else int(ttl_s),
-            attributes=tuple("=".join(filter(None, (a.name, a.value))).encode() for a in cookie.attributes),
-        )
-        return HashPolicy(lambda request: _cookie(request, spec.name), spec if spec.ttl_s is not None else None)
-    if consistent.http_query_parameter_name:
-        parameter = consistent.http_query_parameter_name.encode()
-        return HashPolicy(lambda request: query_value(request.query, parameter))
-    if consistent.use_source_ip:
-        return HashPolicy(lambda request: request.source_ip)
-    return None
-
-
-def _header(request: Request, name: bytes) -> bytes | None:
-    lines = request.fields.values(name)
-    return b"".join(sorted(lines)) if lines else None
-
-
-def _cookie(request: Request, name: bytes) -> bytes | None:
-    for line in request.fields.values(b"cookie"):
-        for pair in line.split(b";"):
-            key, equals, value = pair.strip().partition(b"=")
-            if equals and key == name:
-                return value.strip(b'"')
-    return None
-
-
-def ring(names: Sequence[bytes], minimum_size: int) -> Place:
+def ring(names: Sequence[bytes], minimum_size: int) -> Steps[Place]:
     """A ketama ring: each host has as many points as make the ring at least that large."""
     share = 1.0 / len(names)
     scale = min(ceil(share * minimum_size) / share, _MAX_RING_SIZE)
-    points: list[tuple[int, int]] = []
-    wanted = 0.0
+    width = int(scale / _IN_A_BUCKET).bit_length()
+    # Sorted by their first bits as they come: sorting all of them at once could not be interrupted. A point and its
+    # owner are one number, because the garbage collector looks at pairs by the million and not at numbers.
+    buckets: list[list[int]] = [[] for _ in range(1 << width)]
+    count, wanted = 0, 0.0
     for index, name in enumerate(names):
         # Floating point as Envoy's, whose rounding decides about a host's last point.
-        before, wanted = len(points), wanted + scale * share
-        points += ((hash_of(b"%b_%d" % (name, point)), index) for point in range(ceil(wanted) - before))
-    points.sort()
-    bounds = [bound for bound, _ in points]
-    owners = [index for _, index in points]
+        first, wanted = count, wanted + scale * share
+        count = ceil(wanted)
+        for number in range(count - first):
+            if not number % STRIDE:
+                yield
+            point = hash_of(b"%b_%d" % (name, number))
+            buckets[point >> (64 - width)].append(point << _INDEX_BITS | index)
+    bounds, owners = array("Q"), array("L")
+    for bucket in buckets:
+        yield
+        bucket.sort()
+        bounds.extend(entry >> _INDEX_BITS for entry in bucket)
+        owners.extend(entry & _INDEX_MASK for entry in bucket)
+        bucket.clear()
     return lambda key: owners[bisect_left(bounds, key) % len(owners)]
 
 
-def maglev(names: Sequence[bytes], table_size: int) -> Place:
+def maglev(names: Sequence[bytes], table_size: int) -> Steps[Place]:
     """A Maglev table: hosts take slots in turn, each by its own permutation."""
-    offsets = [hash_of(name) % table_size for name in names]
+    slots = [hash_of(name) % table_size for name in names]
     skips = [hash_of(name, seed=1) % (table_size - 1) + 1 for name in names]
-    table = [-1] * table_size
-    slots = offsets[:]
-    for taken in range(table_size):
-        index = taken % len(names)
-        slot, skip = slots[index], skips[index]
-        while table[slot] >= 0:
-            slot = (slot + skip) % table_size
-        table[slot] = index
-        slots[index] = (slot + skip) % table_size
+    table = array("l", [-1]) * table_size
+    turns = cycle(range(len(names)))
+    index = next(turns)
+    slot, skip = slots[index], skips[index]
+    free = table_size
+    while free:
+        yield
+        for _ in range(_PROBES):
+            if table[slot] >= 0:
+                slot = (slot + skip) % table_size
+                continue
+            table[slot] = index
+            free -= 1
+            if not free:
+                break
+            slots[index] = slot
+            index = next(turns)
+            slot, skip = slots[index], skips[index]
     return lambda key: table[key % table_size]

@@ -7,7 +7,7 @@ from typing import Final
 from meshsim.kit.chance import Draw
 from meshsim.mesh.cors import Cors
 from meshsim.mesh.fault import FaultPolicy
-from meshsim.mesh.hashring import HashPolicy
+from meshsim.mesh.hash_policy import HashPolicy
 from meshsim.mesh.headers import Stages
 from meshsim.mesh.identity import Role
 from meshsim.mesh.match import Matcher

@@ -17,7 +17,7 @@ from meshsim.api.networking import (
 )
 from meshsim.mesh.cors import compile_cors
 from meshsim.mesh.fault import compile_fault
-from meshsim.mesh.hashring import HashPolicy, compile_hash
+from meshsim.mesh.hash_policy import HashPolicy, compile_hash
 from meshsim.mesh.headers import Stages, authority_of, compile_stages
 from meshsim.mesh.identity import Identity, Role
 from meshsim.mesh.match import compile_match, is_catch_all

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from meshsim.kit.chance import Draw
-from meshsim.mesh.balance import Balancer, balancer_of
+from meshsim.mesh.balance import Balancer, Consistent, balancer_of
 from meshsim.mesh.circuit import UNLIMITED
 from meshsim.mesh.clusters import ClusterPlan
 from meshsim.mesh.endpoints import Endpoint
 from meshsim.mesh.outlier import HostRecord
 from meshsim.mesh.retry import Reset
+from meshsim.mesh.steps import Steps
 from meshsim.proxy.peers import Connection, UpstreamUser
 from meshsim.telemetry.istio import Series
 
@@ -145,6 +146,8 @@ class Cluster:
         "_balancer",
         "_draw",
         "_health_changed_at",
+        "_in_slices",
+        "_layout",
         "_now",
         "_refresh_later",
         "active",
@@ -175,17 +178,21 @@ class Cluster:
         now: Callable[[], float],
         dial: Dial,
         refresh_later: Callable[["Cluster", float], None],
+        in_slices: Callable[[Steps[None]], None],
     ) -> None:
+        """`in_slices` does long work between the turns of the traffic."""
         self.plan = plan
         self.name = plan.name
         self.dial = dial
         self._draw = draw
         self._now = now
         self._refresh_later = refresh_later
+        self._in_slices = in_slices
         self._health_changed_at = -_MERGE_WINDOW_S
         self.by_address: dict[tuple[str, int], Host] = {}
         self.available: tuple[Host, ...] = ()
         self._balancer: Balancer[Host] | None = None
+        self._layout: Steps[None] | None = None
         self.active = self.pending = self.connections = self.connections_total = 0
         self.rq_total = self.retries = self.retries_active = self.retries_overflowed = 0
         self.overflowed = self.connect_failures = self.timeouts = self.resets = self.ejections = 0
@@ -216,6 +223,8 @@ class Cluster:
         gone, self.by_address = self.by_address, kept
         for host in gone.values():
             host.retire()
+        if before.load_balancer != plan.load_balancer:
+            self._balancer = None
         self._rebalance()
 
     def retire(self) -> None:
@@ -284,4 +293,24 @@ class Cluster:
         outlier = self.plan.outlier
         is_panic = outlier is not None and outlier.is_panic(len(healthy), len(self.by_address))
         self.available = tuple(self) if is_panic else healthy
+        if isinstance(self._balancer, Consistent) and self.available:
+            self._balancer.follow(self.available)
+            self._lay_out(self._balancer)
+            return
+        if self._layout is not None:
+            self._layout.close()
+            self._layout = None
         self._balancer = balancer_of(self.plan.load_balancer, self.available, self._draw) if self.available else None
+        if isinstance(self._balancer, Consistent):
+            self._lay_out(self._balancer)
+
+    def _lay_out(self, balancer: Consistent[Host]) -> None:
+        """Let a balancer lay out its hosts; while it does it notices by itself that there are others."""
+
+        def layout() -> Steps[None]:
+            yield from balancer.lay_out()
+            self._layout = None
+
+        if self._layout is None:
+            self._layout = layout()
+            self._in_slices(self._layout)

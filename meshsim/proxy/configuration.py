@@ -17,12 +17,12 @@ from meshsim.mesh.clusters import ClusterPlan
 from meshsim.mesh.compile import Compiler, MeshObjects, ProxySpec, Snapshot
 from meshsim.mesh.endpoints import dns_names
 from meshsim.mesh.steps import Steps, finished
+from meshsim.proxy.slices import Slices
 
 STAYS: Final = "the configuration before this change stays in force"
 _QUIET_S: Final = 0.03
 _GATHER_AT_MOST_S: Final = 0.045
 _RESOLVE_EVERY_S: Final = 5.0
-_SLICE_S: Final = 0.001
 _FEW: Final = 200
 """So many VirtualServices and pods are looked at by the collector sooner than it is told not to."""
 
@@ -59,6 +59,7 @@ class Publisher:
         self._told: set[str] = set()
         self._clusters: Mapping[str, ClusterPlan] = {}
         self._compiler = Compiler(spec)
+        self._slices = Slices(asyncio.get_running_loop())
         self._building: Steps[None] | None = None
         self._is_behind = False
 
@@ -87,33 +88,21 @@ class Publisher:
         What cannot be compiled is said, and the configuration before it stays in force.
         """
         self._stop_waiting()
+        # What is being compiled already is from before this change.
+        self._is_behind = True
         if self._building is None:
-            self._building = self._build()
-            self._go_on()
-        else:
-            # What is being compiled is from before this change.
-            self._is_behind = True
+            self._building = self._catch_up()
+            self._slices.start(self._building)
 
-    def _go_on(self) -> None:
-        """Compile for a moment; with much to compile, requests come in between."""
-        building, clock = self._building, LoopClock()
-        if building is None:
-            return
-        until = clock.monotonic() + _SLICE_S
-        try:
-            while clock.monotonic() < until:
-                next(building)
-        except StopIteration:
-            self._building = None
-        except InvalidManifestError as error:
-            self._building = None
-            warn(f"{error} ({STAYS})")
-        else:
-            asyncio.get_running_loop().call_soon(self._go_on)
-            return
-        if self._is_behind:
+    def _catch_up(self) -> Steps[None]:
+        """Compile and put in force until nothing changed meanwhile."""
+        while self._is_behind:
             self._is_behind = False
-            self.changed_together()
+            try:
+                yield from self._build()
+            except InvalidManifestError as error:
+                warn(f"{error} ({STAYS})")
+        self._building = None
 
     def publish(self) -> None:
         """Compile and put in force, now. Raises InvalidManifestError."""

@@ -21,6 +21,7 @@ from meshsim.proxy.heads import DateLine, RequestIds
 from meshsim.proxy.memory import Trimmer, system_trim
 from meshsim.proxy.peers import Closable, Timed
 from meshsim.proxy.settings import Settings
+from meshsim.proxy.slices import Slices
 from meshsim.proxy.timeouts import TimeoutQueue
 from meshsim.proxy.upstream import Upstream
 from meshsim.telemetry.istio import NO_WORKLOAD, RequestMetrics
@@ -75,6 +76,7 @@ class Engine:
         self.idle_timeouts = TimeoutQueue(self.loop, settings.idle_timeout_s, _expire)
         self.lingering = TimeoutQueue(self.loop, _LINGER_S, _expire)
         self.departures = Departures(self.loop)
+        self._slices = Slices(self.loop)
         self._response_timeouts: dict[float, TimeoutQueue[Timed]] = {}
         self._per_try_timeouts: dict[float, TimeoutQueue[Timed]] = {}
         self._tasks = tasks
@@ -122,6 +124,7 @@ class Engine:
             if queue is not None:
                 queue.close()
         self.departures.close()
+        self._slices.close()
 
     def connection_closed(self) -> None:
         """A client connection is gone; the last one ends a drain."""
@@ -138,10 +141,14 @@ class Engine:
                 cluster.update(plan)
         for name in [name for name in self.clusters if name not in snapshot.clusters]:
             self.clusters.pop(name).retire()
+        if not self.snapshot.clusters:
+            # Nobody has been answered yet, and each key shall begin where it belongs.
+            self._slices.finish()
         self.snapshot = snapshot
 
     def _cluster(self, plan: ClusterPlan) -> Cluster:
-        return Cluster(plan, self._balance(f"balance/{plan.name}"), self.now, self._dial, self._refresh_later)
+        draw = self._balance(f"balance/{plan.name}")
+        return Cluster(plan, draw, self.now, self._dial, self._refresh_later, self._slices.start)
 
     def _refresh_later(self, cluster: Cluster, wait_s: float) -> None:
         self.loop.call_later(wait_s, cluster.refresh)

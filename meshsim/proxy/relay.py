@@ -6,7 +6,7 @@ from typing import Final
 from meshsim.http1.chunked import LAST_CHUNK, encode_chunk
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import CHUNKED, UNTIL_CLOSE, ResponseFields
-from meshsim.mesh.hashring import HashPolicy, key_of
+from meshsim.mesh.hash_policy import HashPolicy, key_of
 from meshsim.mesh.names import PASSTHROUGH_CLUSTER
 from meshsim.mesh.retry import Reset
 from meshsim.mesh.route import Route, RouteDestination

@@ -67,6 +67,29 @@ async def test_endpoints_come_and_go_under_load_and_no_request_fails() -> None:
         assert statuses.total() == len(one.received) + len(other.received)
 
 
+async def test_keys_stay_with_their_endpoints_from_the_moment_another_leaves() -> None:
+    policy = (
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d}\nspec: {host: app.test, "
+        "trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-user, maglev: {tableSize: 65537}}}}}"
+    )
+
+    async def owners(proxy: Proxy) -> dict[str, bytes]:
+        users = map(str, range(30))
+        return {user: (await proxy.ask("/", f"x-user: {user}")).body for user in users}
+
+    def named(name: bytes) -> Upstream:
+        return Upstream(lambda _: ok(name))
+
+    async with named(b"a") as a, named(b"b") as b, named(b"c") as c, proxying(app(a, b, c), policy) as proxy:
+        before = await owners(proxy)
+        assert set(before.values()) == {b"a", b"b", b"c"}
+        proxy.publish(app(a, b), policy)
+        after = await owners(proxy)
+        assert set(after.values()) == {b"a", b"b"}
+        # A table of its own for the two moves few of the others.
+        assert sum(after[user] != owner for user, owner in before.items() if owner != b"c") <= 5
+
+
 async def test_exchanges_in_flight_keep_the_route_they_began_with() -> None:
     rule = vs("  - match: [{uri: {prefix: /a}}]\n    route: [{destination: {host: app.test}}]\n")
     async with Upstream(_slowly) as upstream, proxying(app(upstream), rule) as proxy:

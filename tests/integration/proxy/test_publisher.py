@@ -58,10 +58,15 @@ async def test_what_changes_during_a_compilation_comes_into_force_after_it() -> 
     async with TaskOwner(print) as tasks:
         publisher = Publisher(ProxySpec(), published.append, tasks)
         publisher.follow(lambda: given)
-        given = _MANY
-        publisher.changed_together()
-        given = _TWO
-        publisher.changed_together()
+
+        def change_to(objects: MeshObjects) -> None:
+            nonlocal given
+            given = objects
+            publisher.changed_together()
+
+        change_to(_MANY)
+        # By then the first slice of it is done.
+        asyncio.get_running_loop().call_soon(change_to, _TWO)
         await eventually(lambda: len(published) == 3)
 
     assert [len(snapshot.clusters) for snapshot in published] == [1, 150, 2]

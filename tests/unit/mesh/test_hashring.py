@@ -7,17 +7,10 @@ import pytest
 from meshsim.api.networking import ConsistentHash
 from meshsim.api.networking.destination_rule import HttpCookie, HttpCookieAttribute
 from meshsim.http1.fields import read_request_fields
-from meshsim.mesh.hashring import (
-    DEFAULT_RING_SIZE,
-    DEFAULT_TABLE_SIZE,
-    Place,
-    compile_hash,
-    hash_of,
-    key_of,
-    maglev,
-    ring,
-)
+from meshsim.mesh.hash_policy import compile_hash, hash_of, key_of
+from meshsim.mesh.hashring import DEFAULT_RING_SIZE, DEFAULT_TABLE_SIZE, Place, maglev, ring
 from meshsim.mesh.request import Request
+from meshsim.mesh.steps import Steps, finished
 
 HOSTS = [b"127.1.2.1:9080", b"127.1.2.2:9080", b"127.1.2.3:9080"]
 COOKIE = HttpCookie(
@@ -37,26 +30,38 @@ def _request(*lines: bytes, target: bytes = b"/") -> Request:
 
 @pytest.mark.parametrize(("key", "owner"), RECORDED.items())
 def test_a_key_lands_on_the_ring_where_envoy_put_it(key: bytes, owner: int) -> None:
-    assert ring(HOSTS, DEFAULT_RING_SIZE)(hash_of(key)) == owner
+    assert finished(ring(HOSTS, DEFAULT_RING_SIZE))(hash_of(key)) == owner
 
 
 @pytest.mark.parametrize(("layout", "size"), [(ring, DEFAULT_RING_SIZE), (maglev, DEFAULT_TABLE_SIZE)])
-def test_most_keys_stay_when_another_host_leaves(layout: Callable[[list[bytes], int], Place], size: int) -> None:
-    before, after = layout(HOSTS, size), layout(HOSTS[:2], size)
+def test_most_keys_stay_when_another_host_leaves(layout: Callable[[list[bytes], int], Steps[Place]], size: int) -> None:
+    before, after = finished(layout(HOSTS, size)), finished(layout(HOSTS[:2], size))
     stayed = [key for key in KEYS if before(key) != 2]
     moved = sum(before(key) != after(key) for key in stayed)
     assert len(KEYS) * 0.5 < len(stayed) < len(KEYS) * 0.8
     assert moved < len(stayed) * 0.2
 
 
+@pytest.mark.parametrize(("layout", "size"), [(ring, 16384), (maglev, DEFAULT_TABLE_SIZE)])
+def test_a_large_layout_takes_many_steps(layout: Callable[[list[bytes], int], Steps[Place]], size: int) -> None:
+    assert sum(1 for _ in layout(HOSTS, size)) >= 60
+
+
+def test_a_ring_is_as_if_it_had_been_sorted_at_once() -> None:
+    place = finished(ring(HOSTS, 4096))
+    points = sorted((hash_of(b"%b_%d" % (name, number)), i) for i, name in enumerate(HOSTS) for number in range(1366))
+    for key in (*KEYS[:300], 0, points[-1][0], points[-1][0] + 1, points[7][0], 2**64 - 1):
+        assert place(key) == next((index for point, index in points if point >= key), points[0][1])
+
+
 def test_a_maglev_table_gives_each_host_as_many_slots() -> None:
-    place = maglev(HOSTS, 65537)
+    place = finished(maglev(HOSTS, 65537))
     slots = [place(slot) for slot in range(65537)]
     assert sorted(slots.count(host) for host in range(3)) == [21845, 21846, 21846]
 
 
 def test_a_maglev_table_begins_at_each_hosts_offset() -> None:
-    place = maglev(HOSTS, 65537)
+    place = finished(maglev(HOSTS, 65537))
     assert place(hash_of(HOSTS[0]) % 65537) == 0
     second = (hash_of(HOSTS[0]) + hash_of(HOSTS[0], seed=1) % 65536 + 1) % 65537
     assert place(second) == 0

@@ -1,17 +1,19 @@
 """Choosing, ejecting and limiting hosts."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from meshsim.api.decode import decode
 from meshsim.api.networking import ConnectionPool, ConsistentHash, LoadBalancer, OutlierDetection
 from meshsim.kit.chance import draws
-from meshsim.mesh.balance import balancer_of
+from meshsim.mesh.balance import Consistent, balancer_of
 from meshsim.mesh.circuit import UNLIMITED, compile_limits
-from meshsim.mesh.hashring import compile_hash, maglev, ring
+from meshsim.mesh.hash_policy import compile_hash
+from meshsim.mesh.hashring import Place, maglev, ring
 from meshsim.mesh.outlier import HostRecord, OutlierPolicy, compile_outlier
+from meshsim.mesh.steps import Steps, finished
 from tests.kits.mesh import request
 
 
@@ -30,6 +32,8 @@ _HOSTS = [Host("a"), Host("b"), Host("c")]
 def _picked(policy: dict[str, object] | None, hosts: list[Host], picks: int, key: int | None = None) -> Counter[bytes]:
     draw = draws(1)
     balancer = balancer_of(None if policy is None else decode(LoadBalancer, policy), hosts, draw)
+    if isinstance(balancer, Consistent):
+        finished(balancer.lay_out())
     return Counter(balancer.pick(draw, key, 0.0).name for _ in range(picks))
 
 
@@ -57,15 +61,60 @@ def test_a_key_always_finds_the_same_host_and_none_spreads() -> None:
 
 def test_few_keys_move_when_a_host_goes() -> None:
     names = [b"a", b"b", b"c", b"d"]
-    for before, after in ((ring(names, 1024), ring(names[:3], 1024)), (maglev(names, 1009), maglev(names[:3], 1009))):
+    for layout, size in ((ring, 1024), (maglev, 1009)):
+        before, after = finished(layout(names, size)), finished(layout(names[:3], size))
         keys = range(0, 2**64, 2**54)
         stayed = [names[before(key)] == names[after(key)] for key in keys if names[before(key)] != b"d"]
         assert sum(stayed) > 0.75 * len(stayed)
 
 
 def test_maglev_gives_every_host_about_the_same_share() -> None:
-    place = maglev([b"a", b"b", b"c"], 1009)
+    place = finished(maglev([b"a", b"b", b"c"], 1009))
     assert all(320 <= count <= 350 for count in Counter(place(slot) for slot in range(1009)).values())
+
+
+_MANY_KEYS = range(0, 2**64, 2**56)
+
+
+def _in_two_steps(names: Sequence[bytes]) -> Steps[Place]:
+    """A layout by the last name first."""
+    yield
+    return lambda key: len(names) - 1 - key % len(names)
+
+
+def test_keys_that_were_laid_out_stay_until_the_next_layout_is_done() -> None:
+    draw = draws(1)
+    balancer = Consistent(_HOSTS, _in_two_steps)
+    finished(balancer.lay_out())
+    before = {key: balancer.pick(draw, key, 0.0) for key in _MANY_KEYS}
+    balancer.follow(_HOSTS[:2])
+    steps = balancer.lay_out()
+    next(steps)
+    meanwhile = {key: balancer.pick(draw, key, 0.0) for key in _MANY_KEYS}
+    assert all(meanwhile[key] is host for key, host in before.items() if host is not _HOSTS[2])
+    assert set(meanwhile.values()) == set(_HOSTS[:2])
+    finished(steps)
+    assert {key: balancer.pick(draw, key, 0.0) for key in _MANY_KEYS} == {
+        key: _HOSTS[1 - key % 2] for key in _MANY_KEYS
+    }
+
+
+def test_keys_are_dealt_out_until_the_first_layout_is_done() -> None:
+    draw = draws(1)
+    balancer = Consistent(_HOSTS, _in_two_steps)
+    first, second = ([balancer.pick(draw, key, 0.0) for key in _MANY_KEYS] for _ in range(2))
+    assert first == second
+    assert set(first) == set(_HOSTS)
+
+
+def test_hosts_that_come_during_a_layout_are_laid_out_after_it() -> None:
+    draw = draws(1)
+    balancer = Consistent(_HOSTS[:2], _in_two_steps)
+    steps = balancer.lay_out()
+    next(steps)
+    balancer.follow(_HOSTS)
+    finished(steps)
+    assert [balancer.pick(draw, key, 0.0) for key in range(3)] == _HOSTS[::-1]
 
 
 def test_a_new_host_warms_up() -> None:

@@ -21,7 +21,7 @@ from controller.analysis.providers.provider import ProviderError
 from meshsim.api.decode import FieldError, read_json
 from meshsim.api.validate.gotext import quote
 
-_MOST_BYTES: Final = 4 * 1024 * 1024
+_MOST_BYTES: Final = 1024 * 1024
 _SHOWN_CHARACTERS: Final = 200
 _METADATA: Final = tuple(
     map(ipaddress.ip_network, ("fd00:ec2::/32", "100.100.100.200/32", "fd20:ce::254/128", "192.0.0.192/32"))

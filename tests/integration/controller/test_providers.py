@@ -192,7 +192,7 @@ async def flood(request: web.Request) -> web.StreamResponse:
     [
         (hang, "within 1 s"),
         (trickle, "within 1 s"),
-        (flood, "the answer is longer than 4 MiB"),
+        (flood, "the answer is longer than 1 MiB"),
         (always("", 302, Location="/elsewhere"), "302"),
         (always("oops", 500), "500"),
     ],
@@ -208,6 +208,15 @@ async def test_a_provider_that_misbehaves_is_an_error_in_time(kind: str, handler
     assert measurement.phase == "Error"
     assert complaint in measurement.message
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("size", "phase"), [(1024 * 1024, "Successful"), (1024 * 1024 + 1, "Error")])
+async def test_an_answer_may_be_a_mebibyte_and_no_byte_more(size: int, phase: str) -> None:
+    async with Answers(always('{"a":1}'.ljust(size))) as server:
+        provider = {"web": {"url": server.url, "jsonPath": "{$.a}"}}
+        measurement = await measured(provider, successCondition="result == 1")
+
+    assert measurement.phase == phase
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api.decode import FieldError, Object, decode
-from meshsim.api.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, REPLICA_SET, SECRET, Kind
+from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, JOB, REPLICA_SET, SECRET, Kind
 from meshsim.api.meta import LabelSelector, ObjectMeta
 from meshsim.api.validate.admission import cause_of
+from meshsim.api.validate.data_keys import check_data_keys
 from meshsim.api.validate.fields import (
     check_annotations,
     check_labels,
     check_name,
     check_not_negative,
     check_selector,
+    not_supported,
     required,
 )
 from meshsim.api.validate.findings import Finding, Findings
@@ -145,6 +147,8 @@ def check(kind: Kind, obj: Object) -> None:
         *check_labels("metadata.labels", metadata.get("labels") or {}),
         *check_annotations("metadata.annotations", metadata.get("annotations") or {}),
         *_workload_faults(kind, obj),
+        *(_job_faults(obj) if kind == JOB else ()),
+        *(check_data_keys(obj) if kind in (CONFIG_MAP, SECRET) else ()),
         *(definition_faults(obj) if kind == DEFINITION else ()),
         *(autoscaler_faults(obj) if kind == HORIZONTAL_POD_AUTOSCALER else ()),
     ]
@@ -257,3 +261,14 @@ def _workload_faults(kind: Kind, obj: Object) -> Findings:
         return
     yield from check_selector("spec.selector", wanted)
     yield from check_pod_template("spec.template", spec.get("template") or {}, wanted)
+
+
+def _job_faults(obj: Object) -> Findings:
+    """A Job's pods end: they must not be started again for ever, as pods that say nothing are."""
+    path, policies = "spec.template.spec.restartPolicy", ("OnFailure", "Never")
+    template = (obj.get("spec") or {}).get("template") or {}
+    policy = (template.get("spec") or {}).get("restartPolicy") or "Always"
+    if policy == "Always":
+        yield required(path, 'valid values: "OnFailure", "Never"')
+    elif policy not in policies:
+        yield not_supported(path, policy, policies, in_order=True)

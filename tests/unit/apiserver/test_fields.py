@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, POD, ROLLOUT, SECRET, SERVICE, Kind
+from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, ROLLOUT, SECRET, SERVICE, Kind
 from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.client.api import InvalidError
@@ -121,3 +121,72 @@ def test_what_is_well_formed_and_wrong_names_its_field(
     assert caught.value.code == 422
     causes = caught.value.status["details"]["causes"]
     assert any(cause["field"] == field and message in cause["message"] for cause in causes), causes
+
+
+KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "field", "problem"),
+    [
+        (CONFIG_MAP, {"data": {"a/b": "x"}}, "data[a/b]", f'Invalid value: "a/b": {KEY_RULE}'),
+        (CONFIG_MAP, {"binaryData": {"": "eA=="}}, "binaryData[]", f'Invalid value: "": {KEY_RULE}'),
+        (SECRET, {"data": {"a/b": "eA=="}}, "data[a/b]", f'Invalid value: "a/b": {KEY_RULE}'),
+        (SECRET, {"stringData": {"a b": "x"}}, "data[a b]", f'Invalid value: "a b": {KEY_RULE}'),
+        (SECRET, {"data": {".": "eA=="}}, "data[.]", "Invalid value: \".\": must not be '.'"),
+        (SECRET, {"data": {"..": "eA=="}}, "data[..]", "Invalid value: \"..\": must not be '..'"),
+        (SECRET, {"data": {"..a": "eA=="}}, "data[..a]", "Invalid value: \"..a\": must not start with '..'"),
+        (
+            CONFIG_MAP,
+            {"data": {"k" * 254: "x"}},
+            f"data[{'k' * 254}]",
+            f'Invalid value: "{"k" * 254}": must be no more than 253 characters',
+        ),
+        (
+            CONFIG_MAP,
+            {"data": {"a": "x"}, "binaryData": {"a": "eA=="}},
+            "data[a]",
+            'Invalid value: "a": duplicate of key present in binaryData',
+        ),
+    ],
+)
+def test_a_key_that_can_be_no_files_name_is_refused(
+    registry: Registry, kind: Kind, fields: Object, field: str, problem: str
+) -> None:
+    with pytest.raises(InvalidError) as caught:
+        registry.create(kind, "default", {"metadata": {"name": "web"}, **fields})
+    assert caught.value.code == 422
+    assert str(caught.value) == f'{kind.kind} "web" is invalid: {field}: {problem}'
+
+
+def test_keys_of_every_allowed_character_are_taken(registry: Registry) -> None:
+    data = {"a.b-c_D9": "x", ".hidden": "y"}
+    assert registry.create(CONFIG_MAP, "default", {"metadata": {"name": "web"}, "data": data})["data"] == data
+
+
+def job(**spec: Any) -> Object:
+    containers = [{"name": "main", "image": "job:v1"}]
+    return {"metadata": {"name": "once"}, "spec": {"template": {"spec": {"containers": containers, **spec}}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ({}, 'Required value: valid values: "OnFailure", "Never"'),
+        ({"restartPolicy": "Always"}, 'Required value: valid values: "OnFailure", "Never"'),
+        ({"restartPolicy": "Once"}, 'Unsupported value: "Once": supported values: "OnFailure", "Never"'),
+    ],
+)
+def test_a_job_whose_pods_would_never_end_is_refused(registry: Registry, spec: Object, problem: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        registry.create(JOB, "default", job(**spec))
+    assert caught.value.code == 422
+    assert str(caught.value) == f'Job.batch "once" is invalid: spec.template.spec.restartPolicy: {problem}'
+
+
+@pytest.mark.parametrize("policy", ["OnFailure", "Never"])
+def test_a_job_whose_pods_end_is_taken(registry: Registry, policy: str) -> None:
+    assert registry.create(JOB, "default", job(restartPolicy=policy))["metadata"]["name"] == "once"

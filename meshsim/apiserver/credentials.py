@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.apiserver import certificates
+from meshsim.apiserver.https import HttpsContext
 from meshsim.apiserver.wishes import Wishes
 from meshsim.client.connection import Connection
 from meshsim.client.kubeconfig import kubeconfig_of
@@ -105,7 +106,7 @@ def _authority(path: Path, now: float) -> bytes:
 
 
 def _context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = HttpsContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     try:

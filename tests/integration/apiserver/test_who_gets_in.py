@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -92,13 +93,30 @@ async def test_a_page_elsewhere_gets_nothing_even_with_the_token(headers: Mappin
         assert (await answered(connection, "/api/v1/secrets", known))[0] == 200
 
 
-async def test_the_kubeconfig_lets_in_and_plain_http_gets_no_answer(tmp_path: Path) -> None:
+async def test_the_kubeconfig_lets_in_and_plain_http_is_told_what_is_wrong(tmp_path: Path) -> None:
     async with secured(tmp_path) as connection:
         async with HttpApi(connection) as api:
             assert (await api.list(CONFIG_MAP)).items == []
-        async with HttpApi(connection.url.replace("https", "http")) as api:
-            with pytest.raises(UnreachableError):
-                await api.list(CONFIG_MAP)
+        plain = connection.url.replace("https", "http")
+        async with aiohttp.ClientSession() as session, session.get(f"{plain}/api", ssl=False) as reply:
+            told = (reply.status, await reply.text())
+        assert told == (400, "Client sent an HTTP request to an HTTPS server.\n")
+
+
+async def test_bytes_that_are_neither_tls_nor_http_are_hung_up_on(tmp_path: Path) -> None:
+    async with secured(tmp_path) as connection:
+        parts = urlsplit(connection.url)
+        for sent in (b"\0" * 100, b"EHLO there\r\n", b"GE", b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.write(sent)
+            writer.write_eof()
+            async with asyncio.timeout(5):
+                with contextlib.suppress(ConnectionError):
+                    answer = await reader.read()
+                    assert answer.startswith(b"HTTP/1.1 400 ") or not answer
+            writer.close()
+        async with HttpApi(connection) as api:
+            assert (await api.list(CONFIG_MAP)).items == []
 
 
 async def test_a_client_tells_what_is_wrong_without_the_token(tmp_path: Path) -> None:

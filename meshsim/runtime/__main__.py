@@ -37,6 +37,16 @@ _log: Final = logging.getLogger(__name__)
 
 def main() -> int:
     """Run pods until told to stop; returns the exit code."""
+    flags = node_parser().parse_args()
+
+    async def serve(plane: Plane) -> None:
+        await run_node(plane, flags)
+
+    return run_plane(serve, flags)
+
+
+def node_parser() -> PlaneParser:
+    """The node's command line."""
     parser = PlaneParser(prog="meshsim node", description="Runs the pods and reports their endpoints.")
     add_api_flags(parser)
     parser.add_argument(
@@ -61,12 +71,7 @@ def main() -> int:
         help="put all pods at 127.0.0.1, with ports of their own, as where a machine has no more loopback addresses",
     )
     add_plane_flags(parser)
-    flags = parser.parse_args()
-
-    async def serve(plane: Plane) -> None:
-        await run_node(plane, flags)
-
-    return run_plane(serve, flags)
+    return parser
 
 
 def _ip(text: str) -> str:

@@ -1,6 +1,6 @@
 """An API server and a node in the test's own process, on a clock that runs fast; its programs are real."""
 
-import argparse
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from meshsim.client.http import HttpApi
 from meshsim.kit.clock import ScaledClock, start_epoch
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.__main__ import run_node
+from meshsim.runtime.__main__ import node_parser, run_node
 from tests.kits.eventually import eventually
 from tests.kits.pods import ready_pod
 
@@ -54,10 +54,9 @@ async def running_cluster() -> AsyncIterator[Cluster]:
     epoch = start_epoch(_SPEED)
     async with api_server(ScaledClock(epoch)) as server, TaskOwner() as tasks:
         url = f"http://{await server.listen('127.0.0.1', 0)}"
-        flags = argparse.Namespace(
-            host="127.0.0.1", port=0, name="meshsim", seed=None, lag="", drain="0s", shared_address=False, node_ip=None,
-            clock=epoch.to_text(), api=url, kubeconfig=None, ready_fd=None, lifeline_fd=None,
-        )  # fmt: skip
+        words = ["--api", url, "--port", "0", "--drain", "0s", "--clock", epoch.to_text()]
+        # argparse looks for the translations of its sentences.
+        flags = await asyncio.to_thread(lambda: node_parser().parse_args(words))
         plane = Plane(flags)
         life = tasks.start(run_node(plane, flags), "node")
         async with HttpApi(url) as api:

@@ -4,7 +4,7 @@ import msgspec
 
 from meshsim.api.decode import Wire
 from meshsim.api.meta import ObjectMeta
-from meshsim.api.networking.values import Duration, PortSelector, WorkloadSelector
+from meshsim.api.networking.values import Duration, PortSelector, WorkloadSelector, keep_last
 
 
 class HttpCookieAttribute(Wire, frozen=True):
@@ -46,6 +46,10 @@ class ConsistentHash(Wire, frozen=True):
     maglev: Maglev | None = None
     minimum_ring_size: int | None = None
     """Deprecated: `ring_hash.minimum_ring_size`."""
+
+    def __post_init__(self) -> None:
+        keep_last(self, "http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name")
+        keep_last(self, "ring_hash", "maglev")
 
 
 class LocalityDistribute(Wire, frozen=True):
@@ -97,6 +101,9 @@ class LoadBalancer(Wire, frozen=True):
     zone_aware_lb_setting: ZoneAwareLbSetting | None = None
     warmup_duration_secs: Duration | None = None
     warmup: Warmup | None = None
+
+    def __post_init__(self) -> None:
+        keep_last(self, "simple", "consistent_hash")
 
 
 class TcpKeepalive(Wire, frozen=True):

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import force_setattr
+
 from meshsim.api.decode import Wire
 from meshsim.kit.durations import parse_go_duration
 
@@ -17,12 +19,25 @@ def seconds(duration: Duration | None) -> float | None:
     return parse_go_duration(duration) if duration else None
 
 
+def keep_last(message: Wire, *members: str) -> None:
+    """Of the members of a oneof, in the order of their declaration, keep the last that is given.
+
+    An API server refuses to have several; files may, and then Istio's decoder lets each overwrite the one before.
+    """
+    given = [name for name in members if getattr(message, name) is not None]
+    for name in given[:-1]:
+        force_setattr(message, name, None)
+
+
 class StringMatch(Wire, frozen=True):
     """How a text is compared. At most one is set; none at all means that the text only has to be there."""
 
     exact: str | None = None
     prefix: str | None = None
     regex: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_last(self, "exact", "prefix", "regex")
 
     @property
     def is_presence(self) -> bool:

@@ -4,7 +4,7 @@ import msgspec
 
 from meshsim.api.decode import Wire
 from meshsim.api.meta import ObjectMeta
-from meshsim.api.networking.values import NO_DESTINATION, Destination, Duration, Percent, StringMatch
+from meshsim.api.networking.values import NO_DESTINATION, Destination, Duration, Percent, StringMatch, keep_last
 
 
 class HeaderOperations(Wire, frozen=True):
@@ -60,12 +60,18 @@ class Redirect(Wire, frozen=True):
     derive_port: str | None = None
     redirect_code: int = 0
 
+    def __post_init__(self) -> None:
+        keep_last(self, "port", "derive_port")
+
 
 class DirectResponseBody(Wire, frozen=True):
     """A fixed body: text, or base64."""
 
     string: str | None = None
     bytes: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_last(self, "string", "bytes")
 
 
 class DirectResponse(Wire, frozen=True):
@@ -117,6 +123,9 @@ class Delay(Wire, frozen=True):
     percent: int = 0
     """Deprecated, whole numbers; counts only when `percentage` is absent."""
 
+    def __post_init__(self) -> None:
+        keep_last(self, "fixed_delay", "exponential_delay")
+
 
 class Abort(Wire, frozen=True):
     """A fault that answers instead of the upstream. An absent percentage means all requests."""
@@ -125,6 +134,9 @@ class Abort(Wire, frozen=True):
     grpc_status: str | None = None
     http2_error: str | None = None
     percentage: Percent | None = None
+
+    def __post_init__(self) -> None:
+        keep_last(self, "http_status", "grpc_status", "http2_error")
 
 
 class Fault(Wire, frozen=True):

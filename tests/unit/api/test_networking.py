@@ -7,9 +7,16 @@ import pytest
 from meshsim.api.decode import Object, Wire, decode, encode
 from meshsim.api.networking import (
     NO_DESTINATION,
+    Abort,
+    ConsistentHash,
+    Delay,
     DestinationRule,
+    DirectResponseBody,
     Gateway,
     HttpRouteDestination,
+    LoadBalancer,
+    Maglev,
+    Redirect,
     ServiceEntry,
     Sidecar,
     StringMatch,
@@ -90,3 +97,21 @@ def test_every_field_has_its_name_of_the_crd(kind: type[Wire]) -> None:
 
     # One type for both forms of a selector.
     assert {name.rpartition(".")[0] for name in strangers} <= {"spec.workloadSelector"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "read"),
+    [
+        (StringMatch, {"regex": "a", "prefix": "b", "exact": "c"}, StringMatch(regex="a")),
+        (StringMatch, {"prefix": "", "exact": "c"}, StringMatch(prefix="")),
+        (Abort, {"grpcStatus": "NOT_FOUND", "httpStatus": 500}, Abort(grpc_status="NOT_FOUND")),
+        (Delay, {"fixedDelay": "1s", "exponentialDelay": "2s"}, Delay(exponential_delay="2s")),
+        (Redirect, {"derivePort": "FROM_REQUEST_PORT", "port": 1}, Redirect(derive_port="FROM_REQUEST_PORT")),
+        (DirectResponseBody, {"bytes": "YQ==", "string": "b"}, DirectResponseBody(bytes="YQ==")),
+        (ConsistentHash, {"useSourceIp": True, "httpHeaderName": "x"}, ConsistentHash(use_source_ip=True)),
+        (ConsistentHash, {"ringHash": {}, "maglev": {}}, ConsistentHash(maglev=Maglev())),
+        (LoadBalancer, {"consistentHash": {}, "simple": "RANDOM"}, LoadBalancer(consistent_hash=ConsistentHash())),
+    ],
+)
+def test_of_the_members_of_a_oneof_the_last_one_declared_is_read(kind: type[Wire], given: Object, read: Wire) -> None:
+    assert decode(kind, given) == read

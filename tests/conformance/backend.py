@@ -18,6 +18,7 @@ import h11
 
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
+from tests.conformance.recordings import read_recording
 
 Headers = list[tuple[str, str]]
 _CHUNK: Final = 65536
@@ -204,7 +205,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("recording", type=Path)
     add_plane_flags(parser)
     flags = parser.parse_args(arguments)
-    world = json.loads(flags.recording.read_text())["world"]
+    world = read_recording(flags.recording)["world"]
     return run_plane(lambda plane: _serve(plane, world), flags)
 
 

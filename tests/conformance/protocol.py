@@ -11,7 +11,6 @@ code is 0 when only deliberate differences are left.
 
 import asyncio
 import json
-import lzma
 import re
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any, Final
 from tests.conformance.cases import tell
 from tests.conformance.protocol_faults import Fault, FaultyWorkload, fault_disagreements, request_for
 from tests.conformance.protocol_reply import Reply, reply_of
+from tests.conformance.recordings import read_recording
 from tests.conformance.routing import Child, child
 
 RECORDING: Final = Path(__file__).with_name("protocol_cases.json.xz")
@@ -223,13 +223,6 @@ def _body_disagreements(case: Mapping[str, Any], reply: Reply) -> Iterator[str]:
 
 def _undated(text: bytes) -> bytes:
     return re.sub(rb"date: [^\r]*\r\n", b"", text)
-
-
-def read_recording(file: Path) -> dict[str, Any]:
-    """A recording, compressed or not."""
-    data = file.read_bytes()
-    recording: dict[str, Any] = json.loads(lzma.decompress(data) if file.suffix == ".xz" else data)
-    return recording
 
 
 def main(arguments: Sequence[str]) -> int:

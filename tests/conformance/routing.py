@@ -2,11 +2,12 @@
 
     python -m tests.conformance.routing [FILE…]
 
-Without FILE, the recording that lies beside the repository. Each configuration runs in a proxy of its own, as a
-child process; its cases are sent over sockets, and the upstreams of the recording's world are a real process too.
-What is here only translates: every decision is the proxy's. Disagreements are printed one by one, deliberate ones
-with their line of docs/fidelity.md; the last line is `N of M`. A case that is not understood has failed. The exit
-code is 0 when only deliberate differences are left.
+Without FILE, the recording that lies beside the repository. Beside this module lie two more: answers to random
+configurations (`routing_recorded.json.xz`) and what the specification says beyond them (`routing_more.json`). Each
+configuration runs in a proxy of its own, as a child process; its cases are sent over sockets, and the upstreams of
+the recording's world are a real process too. What is here only translates: every decision is the proxy's.
+Disagreements are printed one by one, deliberate ones with their line of docs/fidelity.md; the last line is `N of M`.
+A case that is not understood has failed. The exit code is 0 when only deliberate differences are left.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 from meshsim.kit.clock import LoopClock
 from tests.conformance.cases import tell
+from tests.conformance.recordings import read_recording
 from tests.conformance.routing_expect import Outcome, Response, Seen, disagreements
 from tests.conformance.routing_world import Config, manifests, port_of, proxy_arguments
 from tests.kits.processes import REPOSITORY
@@ -270,7 +272,7 @@ async def _told(scene: Scene, case: dict[str, Any]) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Replay and count; returns the exit code."""
     files = [Path(argument) for argument in arguments] or [shared(RECORDING)]
-    replayed = (asyncio.run(replay(file, json.loads(file.read_text()))) for file in files)
+    replayed = (asyncio.run(replay(file, read_recording(file))) for file in files)
     return 0 if tell((outcome for outcomes in replayed for outcome in outcomes.items()), sys.stdout) else 1
 
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.conformance.cases import deliberate_differences
-from tests.conformance.protocol import RECORDING, read_recording, replay
+from tests.conformance.protocol import RECORDING, replay
+from tests.conformance.recordings import read_recording
 
 _STRICTER = {"obs-fold", "bare-LF", "LF-only-all", "bare-CR-in-header", "two-hosts", "host-with-userinfo"}
 

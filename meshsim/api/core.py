@@ -118,6 +118,7 @@ class PodSpec(Wire, frozen=True):
     service_account_name: str = ""
     restart_policy: str = "Always"
     termination_grace_period_seconds: int = 30
+    active_deadline_seconds: int | None = None
 
     @property
     def all_containers(self) -> tuple[Container, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -24,9 +25,16 @@ States = Mapping[str, ContainerState]
 """How the containers of a pod are, init containers too, by their names."""
 
 
-def pod_status(pod: Pod, states: States, place: Place, now: float) -> Object:
-    """The status to write. Conditions that others set, readiness gates among them, are kept as last seen."""
-    phase = phase_of(pod, states)
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+DEADLINE_MESSAGE: Final = "Pod was active on the node longer than the specified deadline"
+
+
+def pod_status(pod: Pod, states: States, place: Place, now: float, *, is_overdue: bool = False) -> Object:
+    """The status to write. Conditions that others set, readiness gates among them, are kept as last seen.
+
+    A pod that is overdue was ended because it had been active for as long as it may be.
+    """
+    phase = "Failed" if is_overdue else phase_of(pod, states)
     status: Object = {
         "phase": phase,
         "conditions": [encode(condition) for condition in _conditions(pod, states, phase, now)],
@@ -39,6 +47,8 @@ def pod_status(pod: Pod, states: States, place: Place, now: float) -> Object:
         status["initContainerStatuses"] = [
             container_status(pod, each, states[each.name]) for each in pod.spec.init_containers
         ]
+    if is_overdue:
+        status |= {"reason": DEADLINE_EXCEEDED, "message": DEADLINE_MESSAGE}
     if place.pod_ip:
         status["podIP"] = place.pod_ip
         status["podIPs"] = [{"ip": place.pod_ip}]

@@ -22,13 +22,14 @@ from meshsim.api.listening_ports import PORTS_ANNOTATION, ports_of, ports_to_tex
 from meshsim.client.api import Api, ApiError, ConflictError, NotFoundError
 from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
+from meshsim.kit.timestamps import from_rfc3339
 from meshsim.runtime.addresses import has_own_port
 from meshsim.runtime.container_state import state_before
 from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.events import SCHEDULER, PodEvent, PodEvents
 from meshsim.runtime.listening import listening_port
-from meshsim.runtime.pod_status import Place, pod_status
+from meshsim.runtime.pod_status import DEADLINE_EXCEEDED, DEADLINE_MESSAGE, Place, pod_status
 from meshsim.runtime.running import ContainerRuntime
 from meshsim.runtime.tasks import log_failure, within
 
@@ -72,6 +73,9 @@ class PodWorker:
         self._node = node
         self._unreported = asyncio.Event()
         self._told_to_end = asyncio.Event()
+        self._deadline_changed = asyncio.Event()
+        self._is_overdue = False
+        self._lives: dict[ContainerWorker, asyncio.Task[None]] = {}
         around = Surroundings(
             clock=node.clock,
             runtime=node.runtime,
@@ -95,7 +99,9 @@ class PodWorker:
 
     def update(self, obj: Object) -> None:
         """The pod as it is now. Raises FieldError when it makes no sense."""
-        self.pod = decode(Pod, obj)
+        before, self.pod = self.pod, decode(Pod, obj)
+        if self.pod.spec.active_deadline_seconds != before.spec.active_deadline_seconds:
+            self._deadline_changed.set()
         self._obj = obj
         self._unreported.set()
         if self.pod.is_terminating:
@@ -110,6 +116,7 @@ class PodWorker:
             async with TaskOwner(log_failure) as tasks:
                 tasks.start(self._report_status(), f"status of {key}")
                 tasks.start(self._live(tasks), f"containers of {key}")
+                tasks.start(self._keep_deadline(), f"deadline of {key}")
                 await self._told_to_end.wait()
             await within(self._node.clock, self.pod.metadata.deletion_grace_period_seconds, self._end())
             self.kill()
@@ -143,7 +150,37 @@ class PodWorker:
         return True
 
     def _begin(self, container: ContainerWorker, tasks: TaskOwner) -> asyncio.Task[None]:
-        return tasks.start(container.run(), f"container {container.container.name} of {self.pod.metadata.key}")
+        life = tasks.start(container.run(), f"container {container.container.name} of {self.pod.metadata.key}")
+        self._lives[container] = life
+        return life
+
+    async def _keep_deadline(self) -> None:
+        """End the pod once it has been active for as long as it may, which may be settled while it runs."""
+        clock, start = self._node.clock, self.pod.status.start_time
+        began = from_rfc3339(start) if start else clock.now()
+        while True:
+            self._deadline_changed.clear()
+            deadline_s = self.pod.spec.active_deadline_seconds
+            if deadline_s is None:
+                await self._deadline_changed.wait()
+            elif (left_s := began + deadline_s - clock.now()) > 0:
+                await within(clock, left_s, self._deadline_changed.wait())
+            else:
+                break
+        await self._give_up()
+
+    async def _give_up(self) -> None:
+        """End the containers for good, those too that wait to be started, and report that it was too late for them."""
+        self._node.events.record(self.pod, PodEvent("Normal", DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
+        await asyncio.gather(*(each.retire() for each in self.all_containers if each not in self._sidecars))
+        for sidecar in reversed(self._sidecars):
+            await sidecar.retire()
+        for container, life in self._lives.items():
+            if not container.is_running:
+                life.cancel()
+        await asyncio.gather(*self._lives.values(), return_exceptions=True)
+        self._is_overdue = True
+        self._unreported.set()
 
     async def _end(self) -> None:
         """Let clients go elsewhere, then ask the containers to end: sidecars last, one after the other."""
@@ -192,7 +229,7 @@ class PodWorker:
         states = {container.container.name: container.state for container in self.all_containers}
         has_address = any(state.has_run for state in states.values()) or self.pod.status.pod_ip
         place = Place(_LOOPBACK, self.sandbox.ip if has_address else "")
-        status = pod_status(self.pod, states, place, self._node.clock.now())
+        status = pod_status(self.pod, states, place, self._node.clock.now(), is_overdue=self._is_overdue)
         written = self._obj.get("status") or {}
         if any(written.get(name) != value for name, value in status.items()):
             await self._write({"status": status}, subresource="status")

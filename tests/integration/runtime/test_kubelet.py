@@ -330,3 +330,58 @@ async def test_the_node_registers_and_is_ready(node: RunningNode) -> None:
         return conditions_of(await node.api.get(NODE, Key("", "node"))).get("Ready") == "True"
 
     await eventually(registered, ignoring=(NotFoundError,))
+
+
+async def failed(node: RunningNode, name: str) -> Object:
+    status: Object = (await pod_named(node.api, name))["status"]
+    assert status["phase"] == "Failed", status
+    return status
+
+
+async def test_a_pod_is_ended_once_it_has_been_active_for_as_long_as_it_may(node: RunningNode) -> None:
+    obj = pod_object("web")
+    obj["spec"] |= {"activeDeadlineSeconds": 30}
+    pod = await started(node, obj)
+    await node.clock.advance(25)
+    assert (await pod_named(node.api, "web"))["status"]["phase"] == "Running"
+    await node.clock.advance(6)
+    status = await eventually(lambda: failed(node, "web"))
+    assert (status["reason"], status["message"]) == (
+        "DeadlineExceeded",
+        "Pod was active on the node longer than the specified deadline",
+    )
+    assert "terminated" in status["containerStatuses"][0]["state"]
+    assert conditions_of(await pod_named(node.api, "web"))["Ready"] == "False"
+    with pytest.raises(aiohttp.ClientError):
+        await get(pod)
+
+    async def is_told() -> bool:
+        events = (await node.api.list(EVENT)).items
+        told = [(each["type"], each["message"]) for each in events if each["reason"] == "DeadlineExceeded"]
+        return told == [("Normal", status["message"])]
+
+    await eventually(is_told)
+    await node.clock.advance(600)
+    assert (await failed(node, "web"))["containerStatuses"][0]["restartCount"] == 0
+
+
+async def test_a_deadline_that_is_set_while_a_pod_runs_counts_from_its_start(node: RunningNode) -> None:
+    await started(node, pod_object("web"))
+    await node.clock.advance(60)
+    await node.api.patch(POD, Key("default", "web"), {"spec": {"activeDeadlineSeconds": 50}})
+    assert (await eventually(lambda: failed(node, "web")))["reason"] == "DeadlineExceeded"
+
+
+async def test_a_pod_that_never_came_up_is_ended_by_its_deadline_too(node: RunningNode) -> None:
+    obj = pod_object("web")
+    obj["spec"] |= {"activeDeadlineSeconds": 5}
+    obj["spec"]["containers"][0]["image"] = "web:nonexistent"
+    await node.api.create(POD, obj)
+
+    async def fails() -> Object:
+        await node.clock.advance(1)
+        return await failed(node, "web")
+
+    status = await eventually(fails)
+    assert status["reason"] == "DeadlineExceeded"
+    assert "waiting" in status["containerStatuses"][0]["state"]

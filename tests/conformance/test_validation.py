@@ -2,15 +2,18 @@
 
 import io
 import json
+import lzma
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from meshsim.api.decode import read_documents
+from meshsim.api.decode import decode, read_documents
 from meshsim.api.kinds import VIRTUAL_SERVICE
+from meshsim.api.rollouts import Rollout
 from meshsim.api.validate.findings import Finding
 from meshsim.api.validate.lint import Subject, lint, subject_of
+from meshsim.api.validate.rollout import check_rollout
 from meshsim.kit.errors import InvalidManifestError
 from tests.conformance.cases import compare
 from tests.conformance.validation import RECORDINGS, read_cases
@@ -34,6 +37,16 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="holds no recorded verdicts"):
         list(read_cases([file]))
+
+
+def test_rollouts_made_up_at_random_get_the_errors_that_argo_gives_them() -> None:
+    """Word for word and in order; Argo Rollouts 1.10 with the validation of Kubernetes 1.34 that it contains."""
+    with lzma.open(Path(__file__).with_name("random_rollouts.jsonl.xz"), "rt", encoding="utf-8") as lines:
+        recorded = [json.loads(line) for line in lines]
+
+    found = [[str(finding) for finding in check_rollout(decode(Rollout, case["rollout"]))] for case in recorded]
+
+    assert found == [case["errors"] for case in recorded]
 
 
 def _linted(subjects: list[Subject]) -> list[list[Finding]]:

@@ -3,16 +3,29 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
+import msgspec
+
 from meshsim.api.decode import Wire
 from meshsim.api.validate.environment import Variable, Variables, check_sources, check_variables
-from meshsim.api.validate.fields import dns_label_errors, duplicate, forbidden, invalid, not_supported, required
+from meshsim.api.validate.fields import (
+    check_local_path,
+    dns_label_errors,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
 from meshsim.api.validate.findings import Finding, Findings
 from meshsim.api.validate.probes import Lifecycle, Probe, check_lifecycle, check_probe, port_name_errors
+from meshsim.api.validate.resources import Resources, check_resources
+from meshsim.api.validate.security import ContainerSecurity, check_container_security
 
 
 class _Port(Wire, frozen=True):
     name: str = ""
     container_port: int = 0
+    host_ip: str = msgspec.field(name="hostIP", default="")
     host_port: int = 0
     protocol: str = "TCP"
 
@@ -41,6 +54,8 @@ class Container(Wire, frozen=True):
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None
+    resources: Resources = Resources()
+    security_context: ContainerSecurity = ContainerSecurity()
 
 
 def check_containers(path: str, containers: Sequence[Container], volumes: Collection[str], grace_s: int) -> Findings:
@@ -57,6 +72,7 @@ def check_containers(path: str, containers: Sequence[Container], volumes: Collec
         yield from _check_hooks(at, container, grace_s)
         if container.restart_policy is not None:
             yield forbidden(f"{at}.restartPolicy", "may not be set for non-init containers")
+    yield from _check_host_ports(path, containers)
 
 
 def check_init_containers(
@@ -77,6 +93,8 @@ def check_init_containers(
             yield duplicate(f"{at}.name", container.name)
         elif container.name:
             names.add(container.name)
+        # They run one by one, and Kubernetes names each the first.
+        yield from _check_host_ports(path, [container])
         if container.restart_policy == "Always":
             yield from _check_hooks(at, container, grace_s)
             continue
@@ -111,6 +129,8 @@ def _check_container(path: str, container: Container, volumes: Collection[str]) 
     yield from _check_mounts(f"{path}.volumeMounts", container.volume_mounts, volumes)
     if container.image_pull_policy and container.image_pull_policy not in _PULL_POLICIES:
         yield not_supported(f"{path}.imagePullPolicy", container.image_pull_policy, _PULL_POLICIES)
+    yield from check_resources(f"{path}.resources", container.resources)
+    yield from check_container_security(f"{path}.securityContext", container.security_context)
 
 
 def _check_hooks(path: str, container: Container, grace_s: int) -> Findings:
@@ -140,11 +160,12 @@ def _check_ports(path: str, ports: Sequence[_Port]) -> Findings:
     names: set[str] = set()
     for index, port in enumerate(ports):
         at = f"{path}[{index}]"
-        for error in port_name_errors(port.name) if port.name else ():
-            yield invalid(f"{at}.name", port.name, error)
-        if port.name and port.name in names:
+        errors = port_name_errors(port.name) if port.name else []
+        yield from (invalid(f"{at}.name", port.name, error) for error in errors)
+        if port.name in names:
             yield duplicate(f"{at}.name", port.name)
-        names.add(port.name)
+        if port.name and not errors:
+            names.add(port.name)
         if port.container_port == 0:
             yield required(f"{at}.containerPort")
         elif not 1 <= port.container_port <= 65535:
@@ -153,6 +174,17 @@ def _check_ports(path: str, ports: Sequence[_Port]) -> Findings:
             yield invalid(f"{at}.hostPort", port.host_port, _PORT_RANGE)
         if port.protocol and port.protocol not in _PROTOCOLS:
             yield not_supported(f"{at}.protocol", port.protocol, _PROTOCOLS)
+
+
+def _check_host_ports(path: str, containers: Sequence[Container]) -> Findings:
+    """No two containers that run together take the same port of the host."""
+    taken: set[str] = set()
+    for index, container in enumerate(containers):
+        for number, port in enumerate(container.ports):
+            address = f"{port.protocol or 'TCP'}/{port.host_ip}/{port.host_port}"
+            if port.host_port and address in taken:
+                yield duplicate(f"{path}[{index}].ports[{number}].hostPort", address)
+            taken.add(address)
 
 
 _PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")
@@ -171,16 +203,9 @@ def _check_mounts(path: str, mounts: Sequence[_Mount], volumes: Collection[str])
         if mount.mount_path in paths:
             yield invalid(f"{at}.mountPath", mount.mount_path, "must be unique")
         paths.add(mount.mount_path)
-        yield from _check_within(f"{path}.subPath", mount.sub_path)
+        yield from check_local_path(f"{path}.subPath", mount.sub_path)
         if mount.sub_path_expr and mount.sub_path:
             yield invalid(f"{at}.subPathExpr", mount.sub_path_expr, "subPathExpr and subPath are mutually exclusive")
-        yield from _check_within(f"{path}.subPathExpr", mount.sub_path_expr)
+        yield from check_local_path(f"{path}.subPathExpr", mount.sub_path_expr)
         if mount.mount_propagation is not None and mount.mount_propagation not in _PROPAGATIONS:
             yield not_supported(f"{path}.mountPropagation", mount.mount_propagation, _PROPAGATIONS)
-
-
-def _check_within(path: str, inner: str) -> Findings:
-    if inner.startswith("/"):
-        yield invalid(path, inner, "must be a relative path")
-    if ".." in inner.split("/"):
-        yield invalid(path, inner, "must not contain '..'")

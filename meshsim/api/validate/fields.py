@@ -1,13 +1,13 @@
 """Kubernetes' field errors (`spec.x: Invalid value: …`) and its checks of names, labels and selectors."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from meshsim.api.decode import Wire, encode, write_json
-from meshsim.api.meta import LabelSelector
+from meshsim.api.meta import LabelSelector, SelectorRequirement
 from meshsim.api.validate.findings import Finding, Findings
 from meshsim.api.validate.gotext import quote
 
@@ -58,6 +58,14 @@ def check_not_negative(path: str, value: int) -> Findings:
     """A count or a number of seconds."""
     if value < 0:
         yield invalid(path, value, NOT_NEGATIVE)
+
+
+def check_local_path(path: str, inner: str) -> Findings:
+    """A path that may not lead out of where it begins."""
+    if inner.startswith("/"):
+        yield invalid(path, inner, "must be a relative path")
+    if ".." in inner.split("/"):
+        yield invalid(path, inner, "must not contain '..'")
 
 
 _QUALIFIED: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -156,8 +164,7 @@ def label_value_errors(text: str) -> list[str]:
 def check_labels(path: str, labels: Mapping[str, str]) -> Findings:
     """The labels of an object."""
     for key, value in labels.items():
-        for error in qualified_name_errors(key):
-            yield invalid(path, key, error)
+        yield from check_label_name(path, key)
         for error in label_value_errors(value):
             yield invalid(path, value, error)
 
@@ -176,19 +183,36 @@ def check_selector(path: str, selector: LabelSelector) -> Findings:
     yield from check_labels(f"{path}.matchLabels", selector.match_labels)
     for index, line in enumerate(selector.match_expressions):
         at = f"{path}.matchExpressions[{index}]"
-        if line.operator in ("In", "NotIn"):
-            if not line.values:
-                yield required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-        elif line.operator in ("Exists", "DoesNotExist"):
-            if line.values:
-                yield forbidden(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-        else:
-            yield invalid(f"{at}.operator", line.operator, "not a valid selector operator")
-        for error in qualified_name_errors(line.key):
-            yield invalid(f"{at}.key", line.key, error)
-        for number, value in enumerate(line.values):
-            for error in label_value_errors(value):
-                yield invalid(f"{at}.values[{number}]", value, error)
+        yield from check_requirement(at, line)
+        yield from check_label_values(f"{at}.values", line.values)
+
+
+def check_requirement(path: str, line: SelectorRequirement, *, compares: bool = False) -> Findings:
+    """Operator and key of one line of a selector; one of nodes also compares numbers."""
+    if line.operator in ("In", "NotIn"):
+        if not line.values:
+            yield required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+    elif line.operator in ("Exists", "DoesNotExist"):
+        if line.values:
+            yield forbidden(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+    elif compares and line.operator in ("Gt", "Lt"):
+        if len(line.values) != 1:
+            yield required(f"{path}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
+    else:
+        yield invalid(f"{path}.operator", line.operator, "not a valid selector operator")
+    yield from check_label_name(f"{path}.key", line.key)
+
+
+def check_label_name(path: str, name: str) -> Findings:
+    """The key of a label."""
+    return (invalid(path, name, error) for error in qualified_name_errors(name))
+
+
+def check_label_values(path: str, values: Sequence[str]) -> Findings:
+    """Values that a label may have."""
+    for index, value in enumerate(values):
+        for error in label_value_errors(value):
+            yield invalid(f"{path}[{index}]", value, error)
 
 
 def is_usable(selector: LabelSelector) -> bool:

@@ -1,7 +1,6 @@
 """Pod templates as Kubernetes judges them for a ReplicaSet, as far as pods are emulated.
 
-Containers, labels, volumes, policies and names of the pod. What is left out (quantities, security contexts, affinity,
-tolerations, rarer sources of volumes, …) counts as right: docs/fidelity.md.
+What is left out (rarer sources of volumes, Windows, …) counts as right: docs/fidelity.md.
 """
 
 from collections.abc import Sequence
@@ -22,6 +21,16 @@ from meshsim.api.validate.fields import (
     required,
 )
 from meshsim.api.validate.findings import Finding, Findings
+from meshsim.api.validate.resolution import DnsConfig, HostAlias, check_dns_config, check_host_aliases
+from meshsim.api.validate.scheduling import (
+    Affinity,
+    SpreadConstraint,
+    Toleration,
+    check_affinity,
+    check_spread_constraints,
+    check_tolerations,
+)
+from meshsim.api.validate.security import PodSecurity, check_pod_security
 
 
 class _Metadata(Wire, frozen=True):
@@ -69,6 +78,12 @@ class _PodSpec(Wire, frozen=True):
     preemption_policy: str | None = None
     termination_grace_period_seconds: int = 30
     active_deadline_seconds: int | None = None
+    security_context: PodSecurity = PodSecurity()
+    affinity: Affinity = Affinity()
+    dns_config: DnsConfig | None = None
+    topology_spread_constraints: tuple[SpreadConstraint, ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+    host_aliases: tuple[HostAlias, ...] = ()
 
 
 class _PodTemplate(Wire, frozen=True):
@@ -87,7 +102,7 @@ def check_pod_template(path: str, template: Object, selector: LabelSelector | No
     labels = given or {}
     if selector is None or not selector.matches(labels):
         at = f"{path}.metadata.labels"
-        yield invalid(at, given, "`selector` does not match template `labels`")
+        yield invalid(at, given and dict(sorted(given.items())), "`selector` does not match template `labels`")
     yield from check_labels(f"{path}.labels", labels)
     yield from check_annotations(f"{path}.annotations", pod.metadata.annotations)
     yield from _check_spec(f"{path}.spec", pod.spec)
@@ -115,6 +130,10 @@ def _check_spec(path: str, spec: _PodSpec) -> Findings:
     if spec.dns_policy not in _DNS_POLICIES:
         yield not_supported(f"{path}.dnsPolicy", spec.dns_policy, _DNS_POLICIES, in_order=True)
     yield from check_labels(f"{path}.nodeSelector", spec.node_selector)
+    yield from check_pod_security(f"{path}.securityContext", spec.security_context)
+    yield from check_affinity(f"{path}.affinity", spec.affinity)
+    yield from check_dns_config(f"{path}.dnsConfig", spec.dns_config, spec.dns_policy)
+    yield from check_spread_constraints(f"{path}.topologySpreadConstraints", spec.topology_spread_constraints)
     for name, value in (("serviceAccountName", spec.service_account_name), ("nodeName", spec.node_name)):
         yield from _check_subdomain(f"{path}.{name}", value)
     deadline_s = spec.active_deadline_seconds
@@ -124,6 +143,8 @@ def _check_spec(path: str, spec: _PodSpec) -> Findings:
     for name, value in (("hostname", spec.hostname), ("subdomain", spec.subdomain)):
         for error in dns_label_errors(value) if value else ():
             yield invalid(f"{path}.{name}", value, error)
+    yield from check_tolerations(f"{path}.tolerations", spec.tolerations)
+    yield from check_host_aliases(f"{path}.hostAliases", spec.host_aliases)
     yield from _check_subdomain(f"{path}.priorityClassName", spec.priority_class_name)
     if spec.preemption_policy is not None and spec.preemption_policy not in _PREEMPTION_POLICIES:
         yield not_supported(f"{path}.preemptionPolicy", spec.preemption_policy, _PREEMPTION_POLICIES, in_order=True)

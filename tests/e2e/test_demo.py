@@ -107,8 +107,8 @@ def test_on_a_terminal_the_release_is_drawn_and_ctrl_c_ends_everything(tmp_path:
         ]
         assert len(everything) >= 7
         terminal.process.send_signal(signal.SIGINT)
-        eventually_blocking(lambda: terminal.process.poll() == 130, within_s=10)
-        eventually_blocking(lambda: gone(everything), within_s=5)
+        eventually_blocking(lambda: terminal.process.poll() == 130, within_s=30)
+        eventually_blocking(lambda: gone(everything), within_s=30)
         # The terminal is given back as it was.
         assert terminal.shows("\x1b[?1049l")
         assert terminal.shows("\x1b[?25h")
@@ -119,7 +119,7 @@ def test_a_demo_that_is_told_to_stop_gives_the_terminal_back(tmp_path: Path) -> 
     with _on_a_terminal(tmp_path) as terminal:
         eventually_blocking(lambda: terminal.shows("\x1b[?1049h"), within_s=30)
         terminal.process.terminate()
-        eventually_blocking(lambda: terminal.process.poll() == 143, within_s=10)
+        eventually_blocking(lambda: terminal.process.poll() == 143, within_s=30)
         assert terminal.shows("\x1b[?1049l")
         assert not terminal.shows("Traceback")
 
@@ -131,7 +131,7 @@ def test_a_demo_that_is_ended_leaves_no_process_behind(signal_number: signal.Sig
         everything = psutil.Process(terminal.process.pid).children(recursive=True)
         assert len(everything) >= 6
         terminal.process.send_signal(signal_number)
-        eventually_blocking(lambda: gone(everything), within_s=10)
+        eventually_blocking(lambda: gone(everything), within_s=30)
 
 
 def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def load(up: Mesh, rps: int) -> Iterator[Load]:
 def healthy(state: Path, example: Path, speed: int, *flags: str) -> Iterator[Mesh]:
     with mesh(state, "--speed", str(speed), *flags, manifests=[str(example)]) as up:
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
-        eventually_blocking(up.serves, within_s=10)
+        eventually_blocking(up.serves, within_s=30)
         yield up
 
 

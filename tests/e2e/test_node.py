@@ -52,7 +52,7 @@ async def test_a_node_that_is_killed_and_started_again_serves_its_pods_where_the
             await api.create(SERVICE, SERVICE_OBJECT)
             with node(url) as first:
                 await api.create(POD, pod_object("a"))
-                before = await eventually(lambda: ready_pod(api, "a"), within_s=10)
+                before = await eventually(lambda: ready_pod(api, "a"), within_s=30)
                 assert (await ask(session, before))["version"] == "v1"
                 first.process.kill()
                 first.process.wait()
@@ -61,7 +61,7 @@ async def test_a_node_that_is_killed_and_started_again_serves_its_pods_where_the
             with node(url):
                 await eventually(lambda: ask(session, before), ignoring=(aiohttp.ClientError,))
                 await api.create(POD, pod_object("b", image="web:v2"))
-                later = await eventually(lambda: ready_pod(api, "b"), within_s=10)
+                later = await eventually(lambda: ready_pod(api, "b"), within_s=30)
                 assert (await ask(session, later))["version"] == "v2"
                 after = await pod_named(api, "a")
     assert after["status"] == before["status"]
@@ -76,12 +76,12 @@ async def test_a_node_goes_on_serving_while_the_api_is_away_and_catches_up_when_
                 async with HttpApi(url) as api:
                     await api.create(SERVICE, SERVICE_OBJECT)
                     await api.create(POD, pod_object("a"))
-                    pod = await eventually(lambda: ready_pod(api, "a"), within_s=10)
+                    pod = await eventually(lambda: ready_pod(api, "a"), within_s=30)
             assert (await ask(session, pod))["pod"] == "a"
             with api_server(tmp_path, url.rpartition(":")[2]):
                 async with HttpApi(url) as api:
                     await api.create(POD, pod_object("b"))
-                    await eventually(lambda: ready_pod(api, "b"), within_s=15)
+                    await eventually(lambda: ready_pod(api, "b"), within_s=30)
                     await eventually(lambda: has_endpoints(api, {"a", "b"}))
 
 
@@ -100,7 +100,7 @@ async def test_a_node_that_starts_before_the_api_waits_for_it(tmp_path: Path) ->
         with api_server(tmp_path, url.rpartition(":")[2]):
             async with HttpApi(url) as api:
                 await api.create(POD, pod_object("a"))
-                await eventually(lambda: ready_pod(api, "a"), within_s=15)
+                await eventually(lambda: ready_pod(api, "a"), within_s=30)
 
 
 async def test_the_metrics_count_the_cpu_of_the_requests_each_version_served(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_the_metrics_count_the_cpu_of_the_requests_each_version_served(tmp
             for name, version in (("a", "v1"), ("b", "v2")):
                 cost = {"meshsim.dev/cpu-per-request": "250ms"}
                 await api.create(POD, pod_object(name, image=f"web:{version}", annotations=cost))
-            pods = [await eventually(lambda n=name: ready_pod(api, n), within_s=10) for name in "ab"]  # type: ignore[misc]
+            pods = [await eventually(lambda n=name: ready_pod(api, n), within_s=30) for name in "ab"]  # type: ignore[misc]
             for pod, requests in zip(pods, (1, 3), strict=True):
                 for _ in range(requests):
                     await ask(session, pod)
@@ -148,7 +148,7 @@ async def test_a_program_serves_at_its_pods_address_and_its_output_is_kept(tmp_p
     with api_server(tmp_path) as url, node(url) as served:
         async with HttpApi(url) as api, aiohttp.ClientSession() as session:
             await api.create(POD, program_object("a", "v3"))
-            pod = await eventually(lambda: ready_pod(api, "a"), within_s=15)
+            pod = await eventually(lambda: ready_pod(api, "a"), within_s=30)
             assert (await ask(session, pod))["version"] == "v3"
             (container,) = pod["status"]["containerStatuses"]
             assert (container["restartCount"], "running" in container["state"]) == (0, True)
@@ -161,7 +161,7 @@ async def test_a_program_serves_at_its_pods_address_and_its_output_is_kept(tmp_p
                 "kubeletEndpoint": {"Port": int(served.addresses["node"].rpartition(":")[2])}
             }
             await api.delete(POD, Key("default", "a"))
-            await eventually(lambda: is_gone(api, "a"), within_s=15)
+            await eventually(lambda: is_gone(api, "a"), within_s=30)
 
 
 async def is_gone(api: HttpApi, name: str) -> bool:
@@ -177,7 +177,7 @@ async def test_no_program_survives_a_node_that_is_killed_and_the_next_node_start
         async with HttpApi(url) as api:
             with node(url) as first:
                 await api.create(POD, program_object("a", "v1"))
-                await eventually(lambda: ready_pod(api, "a"), within_s=15)
+                await eventually(lambda: ready_pod(api, "a"), within_s=30)
                 programs = [
                     child
                     for child in psutil.Process(first.process.pid).children()
@@ -194,7 +194,7 @@ async def test_no_program_survives_a_node_that_is_killed_and_the_next_node_start
                     assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
                     return pod
 
-                pod = await eventually(restarted, within_s=15)
+                pod = await eventually(restarted, within_s=30)
                 async with aiohttp.ClientSession() as session:
                     assert (await ask(session, pod))["version"] == "v1"
 
@@ -212,7 +212,7 @@ async def test_a_program_that_crashes_is_restarted_and_backs_off(tmp_path: Path)
                 found: Object = container
                 return found
 
-            container = await eventually(backs_off, within_s=15, ignoring=(KeyError,))
+            container = await eventually(backs_off, within_s=30, ignoring=(KeyError,))
             assert (container["restartCount"], container["lastState"]["terminated"]["exitCode"]) == (1, 3)
 
 
@@ -256,7 +256,7 @@ async def test_a_node_ends_when_it_is_told_to_and_frees_its_addresses(tmp_path: 
         async with HttpApi(url) as api, aiohttp.ClientSession() as session:
             with node(url) as served:
                 await api.create(POD, pod_object("a"))
-                pod = await eventually(lambda: ready_pod(api, "a"), within_s=10)
+                pod = await eventually(lambda: ready_pod(api, "a"), within_s=30)
                 served.process.terminate()
                 assert served.process.wait(5) == 0
             with pytest.raises(aiohttp.ClientError):

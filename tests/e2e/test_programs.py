@@ -90,7 +90,7 @@ def programs(up: Mesh) -> list[psutil.Process]:
 def test_a_program_is_released_without_a_failed_request_and_replaced_when_it_is_killed(tmp_path: Path) -> None:
     with mesh(tmp_path, "--speed", "10", manifests=manifests(tmp_path)) as up:
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
-        eventually_blocking(up.serves, within_s=10)
+        eventually_blocking(up.serves, within_s=30)
         with callers(up) as calls:
             up.cli("set", "image", "my-app", "my-app=my-app:v2")
             eventually_blocking(lambda: up.is_at("Paused"), within_s=60)
@@ -147,7 +147,7 @@ def test_no_program_survives_a_mesh_that_is_killed(tmp_path: Path) -> None:
         up.process.kill()
         up.process.wait()
         node.kill()
-        eventually_blocking(lambda: not any(alive(one) for one in everything), within_s=20)
+        eventually_blocking(lambda: not any(alive(one) for one in everything), within_s=30)
 
 
 def alive(process: psutil.Process) -> bool:

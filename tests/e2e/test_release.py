@@ -26,7 +26,7 @@ def test_a_controller_killed_in_a_pause_loses_nothing(tmp_path: Path) -> None:
             eventually_blocking(lambda: up.is_at("Healthy"), within_s=60)
             eventually_blocking(lambda: _pods_by_version(up) == {"v2": 6}, within_s=30)
             before = calls.total
-            eventually_blocking(lambda: calls.total > before + 100, within_s=10)
+            eventually_blocking(lambda: calls.total > before + 100, within_s=30)
         assert calls.failures == []
         assert calls.by_version["v1"] > 100
         assert calls.by_version["v2"] > 100
@@ -52,7 +52,7 @@ def test_a_release_is_steered_with_argos_verbs_and_no_request_fails(tmp_path: Pa
         ended = up.run("status", "my-app", "--timeout", "30s")
         assert ended.code == 1
         assert "The rollout is in a degraded state with message: RolloutAborted" in ended.err
-        eventually_blocking(lambda: _weights(up) == [100, 0], within_s=15)
+        eventually_blocking(lambda: _weights(up) == [100, 0], within_s=30)
         assert up.cli("retry", "rollout", "my-app") == "rollout 'my-app' retried\n"
         eventually_blocking(lambda: up.is_at("Paused", step=1), within_s=30)
         assert up.cli("promote", "my-app", "--full") == "rollout 'my-app' fully promoted\n"

@@ -16,42 +16,31 @@ from tests.kits.eventually import eventually_blocking
 from tests.kits.up import Mesh, mesh
 
 
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the mesh keeps what it keeps."""
+    return tmp_path_factory.mktemp("mesh") / "state"
+
+
+@pytest.fixture(scope="module")
+def output(state: Path) -> Path:
     """What the mesh says, on both streams."""
-    return tmp_path / "output"
+    return state.with_name("output")
 
 
-@pytest.fixture
-def running(tmp_path: Path, output: Path) -> Iterator[Mesh]:
+@pytest.fixture(scope="module")
+def running(state: Path, output: Path) -> Iterator[Mesh]:
     """Given the example, running."""
-    with output.open("wb") as out, mesh(tmp_path / "state", stdout=out, stderr=out.fileno()) as up:
+    with output.open("wb") as out, mesh(state, stdout=out, stderr=out.fileno()) as up:
         eventually_blocking(up.serves, within_s=30)
         yield up
 
 
-def test_no_process_shows_the_token_and_nobody_is_told_it(running: Mesh, output: Path) -> None:
-    kubeconfig = Path(running.addresses["kubeconfig"])
-    token = Kubeconfig(kubeconfig).read().token
-    assert len(token) >= 32
-
-    said = _everything_said(running, kubeconfig)
-    processes = running.everything()
-    assert len(processes) >= 5
-    for process in processes:
-        said += "\n".join(process.cmdline()) + "\n".join(process.environ().values())
-    running.process.terminate()
-    running.process.wait()
-    said += output.read_text()
-    assert "created" in said
-    assert token not in said
-
-
-def test_two_files_of_its_owner_hold_it_and_no_other(running: Mesh, tmp_path: Path) -> None:
+def test_two_files_of_its_owner_hold_it_and_no_other(running: Mesh, state: Path) -> None:
     directory = Path(running.addresses["kubeconfig"]).parent
     token = Kubeconfig(directory / "kubeconfig").read().token.encode()
     holders = set()
-    for path in (tmp_path / "state").rglob("*"):
+    for path in state.rglob("*"):
         if path.is_file() and token in path.read_bytes():
             holders.add(path.relative_to(directory).as_posix())
             assert path.stat().st_mode & 0o777 == 0o600
@@ -68,6 +57,24 @@ def test_nothing_of_a_mesh_is_reached_from_elsewhere(running: Mesh) -> None:
     assert {ip for ip, _ in listening if not ip.startswith("127.")} == set()
     told = {int(address.rpartition(":")[2]) for name, address in running.addresses.items() if name != "kubeconfig"}
     assert told <= {port for _, port in listening}
+
+
+def test_no_process_shows_the_token_and_nobody_is_told_it(running: Mesh, output: Path) -> None:
+    """The last one: it ends the mesh, to hear what it says then."""
+    kubeconfig = Path(running.addresses["kubeconfig"])
+    token = Kubeconfig(kubeconfig).read().token
+    assert len(token) >= 32
+
+    said = _everything_said(running, kubeconfig)
+    processes = running.everything()
+    assert len(processes) >= 5
+    for process in processes:
+        said += "\n".join(process.cmdline()) + "\n".join(process.environ().values())
+    running.process.terminate()
+    running.process.wait()
+    said += output.read_text()
+    assert "created" in said
+    assert token not in said
 
 
 def _everything_said(running: Mesh, kubeconfig: Path) -> str:

@@ -12,5 +12,5 @@ def test_a_release_loses_no_request_where_all_pods_share_an_address(tmp_path: Pa
         assert {pod["status"]["podIP"] for pod in up.listed(POD)} == {"127.0.0.1"}
         up.cli("set", "image", "my-app", "my-app=my-app:v2")
         assert up.cli("status", "my-app", "--timeout", "60s").splitlines()[-1] == "Healthy"
-        eventually_blocking(lambda: calls.by_version["v2"] > 100, within_s=10)
+        eventually_blocking(lambda: calls.by_version["v2"] > 100, within_s=30)
         assert calls.failures == []

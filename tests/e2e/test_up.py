@@ -60,7 +60,7 @@ def test_every_address_it_tells_answers(running: Mesh) -> None:
 
 
 def test_six_pods_become_ready(running: Mesh) -> None:
-    eventually_blocking(lambda: running.cli("get", "pods").count(" 1/1    Running ") == 6, within_s=15)
+    eventually_blocking(lambda: running.cli("get", "pods").count(" 1/1    Running ") == 6, within_s=30)
 
 
 def test_the_kubeconfig_is_for_its_owner_alone(running: Mesh) -> None:
@@ -71,7 +71,7 @@ def test_the_kubeconfig_is_for_its_owner_alone(running: Mesh) -> None:
 
 def test_two_runs_do_not_collide_and_sigterm_ends_one_without_a_trace(running: Mesh, tmp_path: Path) -> None:
     with mesh(tmp_path) as second:
-        eventually_blocking(second.serves, within_s=15)
+        eventually_blocking(second.serves, within_s=30)
         assert not set(running.addresses.values()) & set(second.addresses.values())
         _ends_without_a_trace(second, signal.SIGTERM, tmp_path)
     assert running.serves()
@@ -88,7 +88,7 @@ def test_its_addresses_are_told_on_stdout_and_the_proxy_is_of_the_manifests_name
         told = file.read_text().splitlines()
         assert told[0] == f"traffic     {up.addresses['traffic']}   (Host: my-app)"
         assert [line.split()[0] for line in told] == ["traffic", "API", "dashboard", "metrics", "admin"]
-        eventually_blocking(up.serves, within_s=15)
+        eventually_blocking(up.serves, within_s=30)
 
 
 def _ends_without_a_trace(up: Mesh, number: signal.Signals, state: Path) -> None:
@@ -107,20 +107,20 @@ def test_nothing_survives_when_it_is_killed(tmp_path: Path) -> None:
         everything = up.everything()
         up.process.kill()
         up.process.wait()
-        eventually_blocking(lambda: gone(everything), within_s=5)
+        eventually_blocking(lambda: gone(everything), within_s=30)
         assert "no `meshsim up` is running" in up.run("get", "pods").err
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_a_plane_that_dies_is_started_again_on_its_port_and_nothing_is_lost(is_kept: bool, tmp_path: Path) -> None:
     with mesh(tmp_path, *(("--data-dir", str(tmp_path / "data")) if is_kept else ())) as up:
-        eventually_blocking(up.serves, within_s=15)
+        eventually_blocking(up.serves, within_s=30)
         for plane in ("apiserver", "controller", "node", "proxy"):
             dead = up.children()[plane]
             dead.kill()
-            eventually_blocking(partial(_is_another, up, plane, dead), within_s=10)
-        eventually_blocking(up.serves, within_s=20)
-        eventually_blocking(lambda: up.is_at("Healthy"), within_s=20)
+            eventually_blocking(partial(_is_another, up, plane, dead), within_s=30)
+        eventually_blocking(up.serves, within_s=30)
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=30)
 
 
 def _is_another(up: Mesh, plane: str, dead: psutil.Process) -> bool:
@@ -187,21 +187,21 @@ def test_a_manifest_that_the_api_refuses_is_named_with_its_place_and_nothing_is_
 def test_a_reopened_data_directory_goes_on_where_it_was(tmp_path: Path) -> None:
     data = ("--data-dir", str(tmp_path / "data"), "--speed", "60")
     with mesh(tmp_path / "first", *data) as up:
-        eventually_blocking(lambda: up.is_at("Healthy"), within_s=20)
+        eventually_blocking(lambda: up.is_at("Healthy"), within_s=30)
         up.cli("set", "image", "my-app", "my-app=my-app:v2")
-        eventually_blocking(lambda: up.is_at("Paused"), within_s=20)
+        eventually_blocking(lambda: up.is_at("Paused"), within_s=30)
         created = up.get(ROLLOUT, "my-app")["metadata"]["uid"]
     with mesh(tmp_path / "second", *data) as up:
         assert up.get(ROLLOUT, "my-app")["metadata"]["uid"] == created
         eventually_blocking(lambda: up.is_at("Healthy"), within_s=30)
-        eventually_blocking(lambda: up.request().headers.get("x-version") == "v2", within_s=10)
+        eventually_blocking(lambda: up.request().headers.get("x-version") == "v2", within_s=30)
 
 
 def test_beside_somebody_elses_controller_replica_sets_get_pods_and_rollouts_are_left_alone(tmp_path: Path) -> None:
     manifests = tmp_path / "manifests.yaml"
     manifests.write_text(_REPLICA_SET)
     with mesh(tmp_path, "-f", str(manifests), "--controller", "external") as up:
-        eventually_blocking(lambda: up.cli("get", "pods").count(" 1/1    Running ") == 2, within_s=15)
+        eventually_blocking(lambda: up.cli("get", "pods").count(" 1/1    Running ") == 2, within_s=30)
         assert {pod["metadata"]["labels"]["app"] for pod in up.listed(POD)} == {"lone"}
         assert "status" not in up.get(ROLLOUT, "my-app")
 

@@ -27,7 +27,7 @@ class Served:
 def serving(
     module: str,
     *arguments: str,
-    within_s: float = 15.0,
+    within_s: float = 30.0,
     stdout: IO[bytes] | None = None,
     stderr: int | None = None,
     environment: dict[str, str] | None = None,

@@ -146,7 +146,7 @@ def released(state: Path, *flags: str, manifests: Sequence[str] = (BLOG,)) -> It
     """Given a mesh whose example is Healthy on its first version."""
     with mesh(state, *flags, manifests=manifests) as running:
         eventually_blocking(lambda: running.is_at("Healthy"), within_s=30)
-        eventually_blocking(running.serves, within_s=10)
+        eventually_blocking(running.serves, within_s=30)
         yield running
 
 

@@ -9,9 +9,11 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final
 
 from meshsim.api.decode import FieldError, Object, read_json, write_json
@@ -42,7 +44,8 @@ class Journal:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._thread = ThreadPoolExecutor(1, "journal")
+        self._groups: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="journal", daemon=True)
         self._waiting: list[tuple[Kind, Event]] = []
         self._logged = self._written = 0
         self._writers: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -65,6 +68,7 @@ class Journal:
             raise StartError(f"the data directory {directory} cannot be used: {error}") from error
         if state != "ok":
             raise StartError(f"{path} is damaged ({state}): move it away to start with an empty one")
+        self._thread.start()
 
     @property
     def first_version(self) -> int:
@@ -114,12 +118,9 @@ class Journal:
     def _flush(self) -> None:
         """Have the thread write what waits; no coroutine waits for it, as there is a group for nearly every write."""
         group, self._waiting = self._waiting, []
-        loop = asyncio.get_running_loop()
-        writing = self._thread.submit(self._write, group)
-        writing.add_done_callback(lambda _: loop.call_soon_threadsafe(self._flushed, group, writing))
+        self._groups.put(partial(self._write_and_tell, group, asyncio.get_running_loop()))
 
-    def _flushed(self, group: list[tuple[Kind, Event]], writing: Future[None]) -> None:
-        error = writing.exception()
+    def _flushed(self, group: list[tuple[Kind, Event]], error: Exception | None) -> None:
         if error is not None:
             self._withdraw(error)
             return
@@ -138,7 +139,7 @@ class Journal:
             if not written.done():
                 written.set_result(None)
 
-    def _withdraw(self, error: BaseException) -> None:
+    def _withdraw(self, error: Exception) -> None:
         """Undo what cannot be written; whoever waits is told so, those too whose commits came later and build on it."""
         # A full disk fails every write; each writer is told, the log once.
         if not self._is_failing:
@@ -155,8 +156,22 @@ class Journal:
                 written.set_exception(error)
 
     def _end(self) -> None:
-        self._thread.shutdown()
+        self._groups.put(None)
+        self._thread.join()
         self._database.close()
+
+    def _work(self) -> None:
+        """What the thread does. A queue that it waits at costs less than an executor's futures."""
+        while (job := self._groups.get()) is not None:
+            job()
+
+    def _write_and_tell(self, group: list[tuple[Kind, Event]], loop: asyncio.AbstractEventLoop) -> None:
+        failure: Exception | None = None
+        try:
+            self._write(group)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            failure = error
+        loop.call_soon_threadsafe(self._flushed, group, failure)
 
     def _write(self, group: list[tuple[Kind, Event]]) -> None:
         # Only the last of an object's states is kept.

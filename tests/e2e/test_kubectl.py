@@ -10,13 +10,14 @@ import pytest
 import pytest_asyncio
 
 from meshsim.api.decode import Object
-from meshsim.api.kinds import DEPLOYMENT, POD
+from meshsim.api.kinds import DEPLOYMENT
 from meshsim.api.meta import Key
 from meshsim.client.http import HttpApi
 from tests.kits.apiserver import secured_apiserver
 from tests.kits.eventually import eventually
 from tests.kits.kubectl import Kubectl, needs_kubectl
 from tests.kits.manifests import pod, pod_template, rollout, service, virtual_service
+from tests.kits.processes import serving
 
 pytestmark = [pytest.mark.asyncio, needs_kubectl]
 
@@ -250,8 +251,8 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def a_pod_that_answers(kubectl: Kubectl, ip: str) -> AsyncIterator[int]:
-    """A running pod as the API knows it, and behind its address a server that answers with what it is sent."""
+async def a_pod_that_answers(kubectl: Kubectl) -> AsyncIterator[int]:
+    """A pod on a node, and a port of its where a server answers with what it is sent."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -259,12 +260,12 @@ async def a_pod_that_answers(kubectl: Kubectl, ip: str) -> AsyncIterator[int]:
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(echo, ip, 0)
-    async with server, HttpApi(kubectl.server.connection) as api:
-        await api.create(POD, pod())
-        status = {"status": {"phase": "Running", "podIP": ip}}
-        await api.patch(POD, Key("default", "web-1-a"), status, subresource="status")
-        yield server.sockets[0].getsockname()[1]
+    with serving("meshsim.runtime", "--kubeconfig", str(kubectl.server.kubeconfig), "--port", "0", "--drain", "0s"):
+        await kubectl("create", "-f", "-", stdin=pod())
+        await kubectl("wait", "pod/web-1-a", "--for=condition=Ready", "--timeout=20s")
+        ip = await kubectl("get", "pod", "web-1-a", "-o", "jsonpath={.status.podIP}")
+        async with await asyncio.start_server(echo, ip, 0) as server:
+            yield server.sockets[0].getsockname()[1]
 
 
 async def forwarded_port(forwarding: asyncio.subprocess.Process) -> int:
@@ -276,7 +277,7 @@ async def forwarded_port(forwarding: asyncio.subprocess.Process) -> int:
 
 async def test_ports_of_a_pod_are_forwarded(kubectl: Kubectl) -> None:
     async with (
-        a_pod_that_answers(kubectl, "127.0.0.77") as port,
+        a_pod_that_answers(kubectl) as port,
         kubectl.started("port-forward", "pod/web-1-a", f":{port}", ":1") as forwarding,
     ):
         local, closed = await forwarded_port(forwarding), None

@@ -103,11 +103,15 @@ class Client:
         self._port = int(port)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def send(self, request: dict[str, Any]) -> tuple[int, dict[str, str], str]:
-        """Send a request as the recording describes it and read the response."""
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection, opened if it isn't."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port, limit=2**20)
-        reader, writer = self._streams
+        return self._streams
+
+    async def send(self, request: dict[str, Any]) -> tuple[int, dict[str, str], str]:
+        """Send a request as the recording describes it and read the response."""
+        reader, writer = await self.open()
         method = request.get("method") or "GET"
         body = str(request.get("body") or "").encode()
         lines = [f"{method} {request.get('path') or '/'} HTTP/1.1", f"host: {request['host']}"]
@@ -167,6 +171,7 @@ class Scene:
         self._proxy = proxy
         self._upstreams = upstreams
         self._clients: dict[int, Client] = {}
+        self._arrived: Seen = {}
 
     async def play(self, case: dict[str, Any]) -> list[str]:
         """Play a case; what disagrees, in words."""
@@ -180,7 +185,9 @@ class Scene:
             responses += await self._respond(request)
         await LoopClock().sleep(request.get("settle_s") or 0)
         after = await self._attempts() if "attempts" in expect else 0
-        outcome = Outcome(responses, await self._upstreams.seen(), after - before)
+        await self._look()
+        arrived, self._arrived = self._arrived, {}
+        outcome = Outcome(responses, arrived, after - before)
         return list(disagreements(expect, outcome))
 
     async def _respond(self, request: dict[str, Any]) -> list[Response]:
@@ -190,14 +197,22 @@ class Scene:
         if beside == 1:
             return await self._responses([self._clients.setdefault(number, Client(address))], request)
         clients = [Client(address) for _ in range(beside)]
+        for client in clients:
+            await client.open()
         responses = await self._responses(clients, request)
         for client in clients:
             client.close()
         return responses
 
     async def _responses(self, clients: Sequence[Client], request: dict[str, Any]) -> list[Response]:
-        """What clients that ask at the same time are answered, each with a line of the log that has its status."""
-        seen = await asyncio.gather(*(_timed(client, request) for client in clients))
+        """What clients that ask beside one another are answered, each with a line of the log that has its status.
+
+        What limits leave to them depends on whether the first still waits for a connection: it has one by then.
+        """
+        first = asyncio.gather(_timed(clients[0], request))
+        if len(clients) > 1:
+            await self._under_way(first)
+        seen = [*await first, *await asyncio.gather(*(_timed(client, request) for client in clients[1:]))]
         lines = [await self._proxy.log_line() for _ in seen]
         responses = []
         for elapsed_s, (status, headers, body) in seen:
@@ -205,6 +220,15 @@ class Scene:
             lines.remove(line)
             responses.append(Response(status, headers, body, elapsed_s, line))
         return responses
+
+    async def _under_way(self, request: "asyncio.Future[Any]") -> None:
+        """Wait until an upstream has a request, or its client an answer."""
+        while not self._arrived and not request.done():
+            await self._look()
+
+    async def _look(self) -> None:
+        for workload, requests in (await self._upstreams.seen()).items():
+            self._arrived.setdefault(workload, []).extend(requests)
 
     async def _attempts(self) -> int:
         client = Client(self._proxy.addresses["stats"])

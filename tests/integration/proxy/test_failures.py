@@ -199,20 +199,20 @@ async def test_a_client_that_leaves_is_seen_although_its_upstream_reads_nothing_
 
 async def test_a_timeout_is_a_504_and_counts_every_attempt() -> None:
     rule = vs(
-        "  - timeout: 200ms\n    retries: {attempts: 5, retryOn: 5xx, perTryTimeout: 80ms, backoff: 1ms}\n    "
+        "  - timeout: 1s\n    retries: {attempts: 5, retryOn: 5xx, perTryTimeout: 400ms, backoff: 1ms}\n    "
         + _TO_APP
     )
     async with Upstream(lambda _: b"") as upstream, proxying(app(upstream), rule) as proxy:
         started = time.monotonic()
         reply = await proxy.ask()
         assert (reply.status, reply.body) == (504, b"upstream request timeout")
-        assert 0.19 <= time.monotonic() - started <= 2
+        assert 0.99 <= time.monotonic() - started <= 5
         assert len(upstream.received) == 3
-        assert upstream.received[0].headers["x-envoy-expected-rq-timeout-ms"] == "80"
+        assert upstream.received[0].headers["x-envoy-expected-rq-timeout-ms"] == "400"
 
 
 async def test_tries_that_all_take_too_long_are_a_504() -> None:
-    rule = vs("  - retries: {attempts: 1, retryOn: 5xx, perTryTimeout: 30ms, backoff: 1ms}\n    " + _TO_APP)
+    rule = vs("  - retries: {attempts: 1, retryOn: 5xx, perTryTimeout: 100ms, backoff: 1ms}\n    " + _TO_APP)
     async with Upstream(lambda _: b"") as upstream, proxying(app(upstream), rule) as proxy:
         assert (await proxy.ask()).status == 504
         assert len(upstream.received) == 2

@@ -1,6 +1,5 @@
 """Text to tree."""
 
-import re
 from functools import cache
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Final
@@ -26,15 +25,13 @@ from controller.analysis.conditions.nodes import (
     Step,
 )
 from controller.analysis.conditions.precedence import Infix, Operand, Part, Pipe, tree_of
-from meshsim.api.validate.gotext import quote
+from meshsim.api.validate.gotext import GoEscapeError, quote, unescaped
 
 if TYPE_CHECKING:
     from lark import Lark, Token
 
 _GRAMMAR: Final = File(__file__).with_name("expression.lark").read_text(encoding="utf-8")
 _CONSTANTS: Final[dict[str, bool | None]] = {"true": True, "false": False, "nil": None}
-_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
-_ESCAPED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _MOST_CHARACTERS: Final = 100_000
 
 
@@ -173,14 +170,7 @@ def _number(token: "Token") -> int | float:
 def _text(token: "Token") -> str:
     if token.type == "RAW_STRING":
         return token[1:-1]
-    return _ESCAPE.sub(_unescaped, token[1:-1])
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    for digits, base in ((match[1] or match[2] or match[3], 16), (match[4], 8)):
-        if digits:
-            code = int(digits, base)
-            if code > 0x10FFFF:
-                raise ConditionError("unable to unescape string")
-            return chr(code)
-    return _ESCAPED.get(match[5], match[5])
+    try:
+        return unescaped(token)
+    except GoEscapeError:
+        raise ConditionError("invalid char escape") from None

@@ -1,7 +1,8 @@
-"""How Go writes values into messages: %q, %v and %f, strconv.ParseInt, time.ParseDuration."""
+"""How Go writes values into messages, and reads them: %q, %v and %f, literals, strconv.Atoi, time.ParseDuration."""
 
 import math
 import re
+import sys
 from decimal import Decimal
 from typing import Final
 
@@ -30,6 +31,38 @@ def _escape(char: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+class GoEscapeError(ValueError):
+    """A text in quotes holds a backslash that Go doesn't know."""
+
+
+_ESCAPE: Final = re.compile(
+    r"\\(?:([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL
+)
+_ESCAPED: Final = {escape[1]: char for char, escape in _ESCAPES.items() if escape != r"\""}
+
+
+def unescaped(literal: str) -> str:
+    r"""What a text in quotes says, of either kind: in it only its own may be escaped. Raises GoEscapeError.
+
+    Also takes expr's `\u{1F600}`.
+    """
+
+    def char_of(match: re.Match[str]) -> str:
+        octal, *digits, single = match.groups()
+        known = _ESCAPED | {literal[0]: literal[0]}
+        if single is not None:
+            if single not in known:
+                raise GoEscapeError(f"unknown escape sequence {match[0]}")
+            return known[single]
+        code = int(octal, 8) if octal else int(next(filter(None, digits)), 16)
+        if code > (0xFF if octal else sys.maxunicode):
+            raise GoEscapeError(f"no character has the number in {match[0]}")
+        # Go has no half of a surrogate pair either, and writes this for one.
+        return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
+
+    return _ESCAPE.sub(char_of, literal[1:-1])
 
 
 def float_text(value: float) -> str:

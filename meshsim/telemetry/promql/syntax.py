@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from meshsim.api.validate.gotext import GoEscapeError, unescaped
 from meshsim.telemetry.promql.errors import QueryError
 from meshsim.telemetry.promql.nodes import (
     Aggregation,
@@ -39,8 +40,6 @@ _UNIT_MS: Final = {
     "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000,
 }  # fmt: skip
 _PART: Final = re.compile(r"([0-9]+)(ms|[smhdwy])")
-_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
-_ESCAPED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _MOST_CHARACTERS: Final = 5_000
 
 
@@ -210,12 +209,10 @@ def _matcher(tree: Any) -> Matcher:
 def _text(token: "Token") -> str:
     if token.startswith("`"):
         return token[1:-1]
-    return _ESCAPE.sub(_unescaped, token[1:-1])
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    digits = match[1] or match[2]
-    return chr(int(digits, 16)) if digits else _ESCAPED.get(match[3], match[3])
+    try:
+        return unescaped(token)
+    except GoEscapeError as error:
+        raise QueryError(f"parse error: {error}") from None
 
 
 _OPERANDS: Final = {

@@ -1,6 +1,15 @@
 import pytest
 
-from meshsim.api.validate.gotext import GoDurationError, float_fixed, float_text, nanoseconds, parse_int, quote
+from meshsim.api.validate.gotext import (
+    GoDurationError,
+    GoEscapeError,
+    float_fixed,
+    float_text,
+    nanoseconds,
+    parse_int,
+    quote,
+    unescaped,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +90,23 @@ def test_text_that_is_no_duration_is_refused_in_gos_words(text: str, complaint: 
         nanoseconds(text)
 
     assert str(raised.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("literal", "text"),
+    [
+        (r'"a\n\t\\\""', 'a\n\t\\"'),
+        (r"'it\'s'", "it's"),
+        (r'"\101\x42\u0043\U0001F600\u{44}"', "ABC\U0001f600D"),
+        (r'"\377"', "ÿ"),
+        (r'"\ud800"', "\ufffd"),
+    ],
+)
+def test_escapes_in_quotes_are_resolved(literal: str, text: str) -> None:
+    assert unescaped(literal) == text
+
+
+@pytest.mark.parametrize("literal", [r'"a\.b"', r'"it\'s"', r'"\400"', r'"\x4"', r'"\Uffffffff"', r'"\u{}"', r'"\/"'])
+def test_no_other_escape_is_taken(literal: str) -> None:
+    with pytest.raises(GoEscapeError):
+        unescaped(literal)

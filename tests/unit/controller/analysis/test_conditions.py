@@ -43,6 +43,7 @@ def test_a_condition_holds(condition: str, result: Value) -> None:
 @pytest.mark.parametrize(
     ("condition", "result", "complaint"),
     [
+        (r"result matches 'a\.b'", "a.b", "invalid char escape"),
         ("result >= 0.95", (0.97,), "invalid operation: >= (mismatched types []float64 and float64)"),
         ("result[0] >= 0.95", 0.97, "type float64[int] is undefined"),
         ("result[3] > 0", (0.97,), "index out of range: 3 (array length is 1)"),

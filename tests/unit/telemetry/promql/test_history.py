@@ -72,6 +72,7 @@ def test_labels_are_read_as_they_were_written() -> None:
         ("rate(n)", 'parse error: expected type range vector in call to function "rate", got instant vector'),
         ("holt_winters(n[1m], 0.5, 0.5)", 'parse error: unknown function with name "holt_winters"'),
         ("n[5m:1m]", "parse error: unexpected"),
+        (r'n{a=~"a\.b"}', r"parse error: unknown escape sequence \."),
         ("{}", "parse error: vector selector must contain at least one non-empty matcher"),
         ("(" * 2000 + "1" + ")" * 2000, "too deeply"),
         ("n" * 30_000, "the query is too long"),

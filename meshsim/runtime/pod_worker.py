@@ -29,7 +29,7 @@ from meshsim.runtime.container_worker import ContainerWorker, Surroundings
 from meshsim.runtime.containers import Sandbox
 from meshsim.runtime.events import SCHEDULER, PodEvent, PodEvents
 from meshsim.runtime.listening import listening_port
-from meshsim.runtime.pod_status import DEADLINE_EXCEEDED, DEADLINE_MESSAGE, Place, pod_status
+from meshsim.runtime.pod_status import DEADLINE_EXCEEDED, DEADLINE_MESSAGE, Place, States, phase_of, pod_status
 from meshsim.runtime.running import ContainerRuntime
 from meshsim.runtime.tasks import log_failure, within
 
@@ -155,7 +155,10 @@ class PodWorker:
         return life
 
     async def _keep_deadline(self) -> None:
-        """End the pod once it has been active for as long as it may, which may be settled while it runs."""
+        """End the pod once it has been active for as long as it may, which may be settled while it runs.
+
+        A pod that has done its work is active no more.
+        """
         clock, start = self._node.clock, self.pod.status.start_time
         began = from_rfc3339(start) if start else clock.now()
         while True:
@@ -167,7 +170,8 @@ class PodWorker:
                 await within(clock, left_s, self._deadline_changed.wait())
             else:
                 break
-        await self._give_up()
+        if phase_of(self.pod, self._states()) not in ("Succeeded", "Failed"):
+            await self._give_up()
 
     async def _give_up(self) -> None:
         """End the containers for good, those too that wait to be started, and report that it was too late for them."""
@@ -226,13 +230,16 @@ class PodWorker:
             self._node.events.record(self.pod, PodEvent("Normal", "Scheduled", assigned, component=SCHEDULER))
 
     async def _write_status(self) -> None:
-        states = {container.container.name: container.state for container in self.all_containers}
+        states = self._states()
         has_address = any(state.has_run for state in states.values()) or self.pod.status.pod_ip
         place = Place(_LOOPBACK, self.sandbox.ip if has_address else "")
         status = pod_status(self.pod, states, place, self._node.clock.now(), is_overdue=self._is_overdue)
         written = self._obj.get("status") or {}
         if any(written.get(name) != value for name, value in status.items()):
             await self._write({"status": status}, subresource="status")
+
+    def _states(self) -> States:
+        return {container.container.name: container.state for container in self.all_containers}
 
     async def _write(self, patch: Object, subresource: str = "") -> None:
         seen = self.pod.metadata

@@ -385,3 +385,20 @@ async def test_a_pod_that_never_came_up_is_ended_by_its_deadline_too(node: Runni
     status = await eventually(fails)
     assert status["reason"] == "DeadlineExceeded"
     assert "waiting" in status["containerStatuses"][0]["state"]
+
+
+async def test_a_deadline_is_nothing_to_a_pod_that_has_done_its_work(node: RunningNode) -> None:
+    obj = pod_object("web", probe=None, annotations={"meshsim.dev/run-time": "3s"})
+    obj["spec"] |= {"activeDeadlineSeconds": 30, "restartPolicy": "Never"}
+    await node.api.create(POD, obj)
+
+    async def has_succeeded() -> bool:
+        await node.clock.advance(1)
+        return bool((await pod_named(node.api, "web"))["status"]["phase"] == "Succeeded")
+
+    await eventually(has_succeeded)
+    await node.clock.advance(60)
+    await annotate(node, "web", "touched", "true")
+    await node.clock.advance(60)
+    assert (await pod_named(node.api, "web"))["status"]["phase"] == "Succeeded"
+    assert "DeadlineExceeded" not in {each["reason"] for each in (await node.api.list(EVENT)).items}

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pytest
 
+from tests.kits.kubectl import KUBECTL
+
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _PORTS: Final = ("", "_API", "_DASHBOARD", "_ADMIN", "_STATS", "_LOCUST", "_PROMETHEUS")
 
@@ -66,16 +68,60 @@ class Composed:
         found: list[dict[str, Any]] = json.loads(run.stdout)
         return found[0]
 
+    def health(self, service: str) -> str:
+        """What the engine says of its container: starting, healthy or unhealthy."""
+        return str(self.inspect(service)["State"]["Health"]["Status"])
+
     def ask(self) -> Answer:
         """One request for my-app through the published port, which may be another after a restart."""
-        connection = http.client.HTTPConnection(self.compose("port", "node", "15001").strip(), timeout=5)
-        try:
-            connection.request("GET", "/", headers={"Host": "my-app"})
-            reply = connection.getresponse()
-            reply.read()
-            return Answer(reply.status, reply.getheader("x-version") or "")
-        finally:
-            connection.close()
+        return ask(self.compose("port", "node", "15001").strip(), "my-app")
+
+    def read(self, url: str) -> str:
+        """What a page says to another container."""
+        script = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=5).read().decode())"
+        return self.compose("exec", "-T", "controller", "python", "-c", script)
+
+
+class Kubectl:
+    """The kubectl of this machine, through the port that the API is published at."""
+
+    def __init__(self, mesh: Composed, directory: Path) -> None:
+        if not KUBECTL:
+            pytest.skip("no kubectl on this machine")
+        server = f"https://{mesh.compose('port', 'apiserver', '6443').strip()}"
+        file = directory / "kubeconfig"
+        file.write_text(mesh.meshsim("kubeconfig", "--raw", "--server", server))
+        self._env = {**os.environ, "KUBECONFIG": str(file), "HOME": str(directory)}
+
+    def __call__(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run it to its end."""
+        command = [KUBECTL, *arguments]
+        return subprocess.run(
+            command, env=self._env, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    @contextmanager
+    def forwarding(self, pod: str, port: int) -> Iterator[str]:
+        """A port of a pod, forwarded until the block ends; where, as `host:port`."""
+        command = [KUBECTL, "port-forward", pod, f":{port}"]
+        with subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                yield process.stdout.readline().removeprefix("Forwarding from ").partition(" ")[0]
+            finally:
+                process.terminate()
+
+
+def ask(address: str, host: str) -> Answer:
+    """One request to an address."""
+    connection = http.client.HTTPConnection(address, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": host})
+        reply = connection.getresponse()
+        reply.read()
+        return Answer(reply.status, reply.getheader("x-version") or "")
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -96,3 +142,24 @@ def composed(speed: int) -> Iterator[Composed]:
         yield mesh
     finally:
         mesh.compose("down", "--volumes", "--remove-orphans")
+
+
+@contextmanager
+def contained(*arguments: str, options: Sequence[str]) -> Iterator[str]:
+    """A container of the image that `composed` built; its id. Gone without a trace at the end."""
+    ran = subprocess.run(
+        ["docker", "run", "--detach", *options, "meshsim", *arguments], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    container = ran.stdout.strip()
+    try:
+        yield container
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", container], capture_output=True, check=True)
+
+
+def docker(*arguments: str) -> str:
+    """Run a docker command; what it printed."""
+    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"docker {' '.join(arguments)}:\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout

@@ -31,7 +31,7 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.telemetry.exposition import Sample, sample
 
 _log: Final = logging.getLogger(__name__)
-_BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, RETRY_S)
+_BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 _LOOK_S: Final = 0.1
 """Between two looks at the process of a leader on the same machine."""
 _RELEASE_WITHIN_S: Final = 1.0

@@ -185,8 +185,9 @@ class _Up:
         tell(f"API         {url('api')}   (kubeconfig: {self._record.kubeconfig})")
         if "dashboard" in served:
             tell(f"dashboard   {url('dashboard')}")
-        metrics = (url("stats", STATS_PATH), url("controller", "/metrics"), url("node", "/metrics"))
-        tell(f"metrics     {'  '.join(metrics)}")
+        tell(f"metrics     {url('stats', STATS_PATH)}   (the proxy's: istio_requests_total, …)")
+        tell(f"            {url('controller', '/metrics')}   (the controller's)")
+        tell(f"            {url('node', '/metrics')}   (the node's)")
         tell(f"admin       {url('admin')}")
         if not self._topology.is_private:
             dashboard = " and the dashboard" if self._topology.has_open_dashboard else ""

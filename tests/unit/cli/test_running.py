@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from meshsim.cli.connection import connection_of
-from meshsim.cli.ps import running_table
+from meshsim.cli.ps import running_data, running_table
 from meshsim.cli.running import Running, owned_data_dir, passing_data_dir, ports_of_meshes, recorded, running
 from meshsim.cli.topology import PORTS, Topology
 from meshsim.kit.errors import StartError, UsageError
@@ -96,6 +97,15 @@ def test_a_mesh_is_named_by_where_it_is() -> None:
     mesh = Running(7, API, TRAFFIC, "/k", "1.0,2.0,20.0", "/data")
     assert str(mesh) == f"{API} (pid 7, data in /data)"
     assert running_table([mesh]).splitlines()[1].split() == ["7", TRAFFIC, API, "20", "/k"]
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_what_runs_can_be_read_by_programs(output: str) -> None:
+    mesh = Running(7, API, TRAFFIC, "/k", "0,0,20")
+
+    assert yaml.safe_load(running_data([mesh], output)) == [
+        {"pid": 7, "traffic": TRAFFIC, "api": API, "speed": 20, "kubeconfig": "/k"}
+    ]
 
 
 def test_a_mesh_is_found_by_the_ports_of_its_api_and_its_traffic() -> None:

@@ -14,7 +14,7 @@ from meshsim.api.analyze.analysis import analyze
 from meshsim.api.decode import Document, Object, read_documents
 from meshsim.api.kinds import ROLLOUT
 from meshsim.api.validate.findings import join
-from meshsim.api.validate.lint import Subject, lint, subject_of
+from meshsim.api.validate.lint import Subject, lint, lint_missing, subject_of
 from meshsim.cli.command import Command
 from meshsim.cli.lint_conditions import unreadable_conditions
 from meshsim.cli.manifests import add_file_flag, slip_in
@@ -35,7 +35,8 @@ Findings go to stdout as `file:line:column: error|warning: Kind/name: field: mes
 code is 0 when there is no error, 3 otherwise. What isn't judged is named in the summary.
 
 With --analyze the manifests count as all there is, and what would go wrong among them is told as istioctl analyze
-does, with its codes: hosts, subsets and gateways that are not there, rules that no traffic reaches, conflicts."""
+does, with its codes: hosts, subsets and gateways that are not there, rules that no traffic reaches, conflicts. So is
+what a Rollout names and isn't there: Services, VirtualServices, analysis templates."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -138,9 +139,10 @@ def lint_files(paths: Sequence[str], stdin: TextIO, *, is_whole_mesh: bool = Fal
         for number, one in enumerate(subjects)
         for finding in unreadable_conditions(one.group, one.kind, one.object)
     ]
+    of_the_whole = (*lint_missing(subjects), *analyze(subjects)) if is_whole_mesh else ()
     found = [
         places[number].line(subjects[number], finding.path, finding.message, _severity(finding.is_warning))
-        for number, finding in (*lint(subjects), *conditions, *(analyze(subjects) if is_whole_mesh else ()))
+        for number, finding in (*lint(subjects), *conditions, *of_the_whole)
     ]
     unnamed = [
         place.line(subject, "", problem, "error")

@@ -5,11 +5,14 @@ isn't there is not an error, for it may be in the cluster.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from meshsim.api.analysis import AnalysisTemplate
 from meshsim.api.decode import FieldError, Object, decode
-from meshsim.api.kinds import ROLLOUT, SERVICE, VIRTUAL_SERVICE
+from meshsim.api.kinds import ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind
+from meshsim.api.meta import Key
 from meshsim.api.rollouts import Rollout
 from meshsim.api.routes import virtual_service_key, virtual_services_of
 from meshsim.api.validate.emulated import not_emulated
@@ -17,7 +20,13 @@ from meshsim.api.validate.fields import check_annotations, check_labels, check_n
 from meshsim.api.validate.findings import Finding, Findings, warning
 from meshsim.api.validate.istio import GROUP as ISTIO
 from meshsim.api.validate.istio import is_judged, judge_istio
-from meshsim.api.validate.references import check_service, check_virtual_service, services_of
+from meshsim.api.validate.references import (
+    References,
+    check_present,
+    check_service,
+    check_virtual_service,
+    services_of,
+)
 from meshsim.api.validate.rollout import check_rollout
 from meshsim.api.validate.schema import check_rules, check_structure, unknown_fields
 from meshsim.api.validate.schemas import schema_of
@@ -64,6 +73,37 @@ def lint(subjects: Sequence[Subject]) -> Iterator[tuple[int, Finding]]:
         if subject.is_in_scope:
             # Last, for Argo's linter doesn't look there.
             yield from ((number, finding) for finding in _check_metadata(subject))
+
+
+def lint_missing(subjects: Sequence[Subject]) -> Iterator[tuple[int, Finding]]:
+    """What Rollouts refer to and no object is, in the controller's words, if these are all the objects there are."""
+    for number, subject in enumerate(subjects):
+        if _is(subject, ROLLOUT):
+            with suppress(FieldError):
+                rollout = decode(Rollout, {**subject.object, "metadata": _with_namespace(subject)})
+                yield from ((number, finding) for finding in check_present(rollout, _references(subject, subjects)))
+
+
+def _references(rollout: Subject, subjects: Iterable[Subject]) -> References:
+    near = [one for one in subjects if one.namespace == rollout.namespace]
+    return References(
+        {one.name: one.object for one in near if _is(one, SERVICE)},
+        {one.name: _template(one) for one in near if _is(one, ANALYSIS_TEMPLATE)},
+        {one.name: _template(one) for one in subjects if _is(one, CLUSTER_ANALYSIS_TEMPLATE)},
+        {Key(one.namespace, one.name): one.object for one in subjects if _is(one, VIRTUAL_SERVICE)},
+    )
+
+
+def _is(subject: Subject, kind: Kind) -> bool:
+    return (subject.group, subject.kind) == (kind.group, kind.kind)
+
+
+def _template(subject: Subject) -> AnalysisTemplate:
+    """A template, or an empty one of its name where it is told elsewhere what is wrong with it."""
+    try:
+        return decode(AnalysisTemplate, {**subject.object, "metadata": _with_namespace(subject)})
+    except FieldError:
+        return decode(AnalysisTemplate, {"metadata": {"name": subject.name}})
 
 
 def _unique(findings: Findings) -> Findings:

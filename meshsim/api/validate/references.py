@@ -60,7 +60,7 @@ def check_references(rollout: Rollout, references: References) -> Findings:
     What is missing comes first, as the controller looks everything up before it judges any of it. It reports the
     first finding; a Rollout with a workloadRef has its template filled in.
     """
-    missing = tuple(_check_present(rollout, references))
+    missing = tuple(check_present(rollout, references))
     yield from missing
     if missing:
         return
@@ -109,7 +109,8 @@ def analyses_of(rollout: Rollout) -> Iterator[tuple[AnalysisRole, int, RolloutAn
             yield AnalysisRole.BACKGROUND, 0, canary.analysis
 
 
-def _check_present(rollout: Rollout, references: References) -> Findings:
+def check_present(rollout: Rollout, references: References) -> Findings:
+    """Everything that a Rollout refers to and that isn't there."""
     for path, name in services_of(rollout):
         if name not in references.services:
             yield invalid(path, name, f"service {quote(name)} not found")

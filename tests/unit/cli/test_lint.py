@@ -260,3 +260,30 @@ def test_what_argo_fills_in_later_is_not_taken_for_a_template_to_render(tmp_path
     (line,) = _lines(file)
 
     assert "render it first" not in line
+
+
+def _messages(path: Path) -> list[str]:
+    return [line.message for line in lint_files([str(path)], io.StringIO(), is_whole_mesh=True).lines]
+
+
+def test_in_a_whole_mesh_what_a_rollout_names_must_be_there(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    steps = "[{analysis: {templates: [{templateName: rates}]}}]"
+    canary = f"    canary: {{canaryService: web-canary, stableService: web-stable, steps: {steps}}}\n"
+    service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web-stable}\nspec: {selector: {app: web}}\n"
+    file.write_text(_rollout(canary) + service + "---\n" + _template("result[0] > 1"))
+
+    assert _lines(file) == []
+    assert [message.partition(": ")[2] for message in _messages(file)] == [
+        '"web-canary": service "web-canary" not found',
+        "\"rates\": AnalysisTemplate 'rates' not found",
+    ]
+
+    file.write_text(
+        _rollout(canary.replace("rates", "web"))
+        + service
+        + service.replace("stable", "canary")
+        + "---\n"
+        + _template("result[0] > 1")
+    )
+    assert _messages(file) == []

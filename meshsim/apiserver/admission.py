@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from enum import StrEnum
 
-from meshsim.api.decode import Object
+from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.validate.admission import admit, cause_of
 from meshsim.api.validate.findings import Finding, under
-from meshsim.api.validate.schema import check_structure
+from meshsim.api.validate.istio import GROUP as ISTIO
+from meshsim.api.validate.schema import TOP_FIELDS, check_structure
 from meshsim.apiserver import refusals
 from meshsim.apiserver.custom import CustomKind
 from meshsim.apiserver.go_types import MisfitError, check_types
@@ -62,8 +63,13 @@ def check_status(kind: Kind, obj: Object) -> None:
     _refuse(kind, obj, tuple(under("status", check_structure(part, status))))
 
 
-def check_admission(kind: Kind, obj: Object, warn: Warn) -> None:
-    """Judge a defaulted object as the API server's schemas and Istio's webhook do. Raises ApiError."""
+def check_admission(kind: Kind, obj: Object, warn: Warn, old: Object | None = None) -> None:
+    """Judge a defaulted object as the API server's schemas and Istio's webhook do. Raises ApiError.
+
+    `old` is what it replaces: schemas have nothing to say of what is as it was.
+    """
+    if old is not None and kind.group != ISTIO and _described(obj) == _described(old):
+        return
     if isinstance(kind, CustomKind):
         _refuse(kind, obj, tuple(check_structure(custom_schema(kind) or {}, obj)))
         return
@@ -73,6 +79,11 @@ def check_admission(kind: Kind, obj: Object, warn: Warn) -> None:
         raise refusals.denied(admission.denial)
     for warning in admission.warnings:
         warn(warning)
+
+
+def _described(obj: Object) -> bytes:
+    # As text: to Python `true` is 1, to a schema it is not.
+    return write_json({field: value for field, value in obj.items() if field not in TOP_FIELDS})
 
 
 def _refuse(kind: Kind, obj: Object, misfits: tuple[Finding, ...]) -> None:

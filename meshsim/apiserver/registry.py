@@ -208,7 +208,7 @@ class Registry:
         if options.subresource == "status":
             check_status(kind, new)
         else:
-            check_admission(kind, new, options.warn)
+            check_admission(kind, new, options.warn, old)
         if options.dry_run:
             return new
         gone = self._deleter.finish(kind, new, self.now())

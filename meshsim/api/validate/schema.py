@@ -9,7 +9,7 @@ from meshsim.api.validate.findings import Finding, Findings, join
 from meshsim.api.validate.gotext import float_text, quote
 from meshsim.api.validate.rules import keeps
 
-_TOP: Final = frozenset({"apiVersion", "kind", "metadata"})
+TOP_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata"})
 """What every object has; the API server checks it by itself."""
 _BOUNDS: Final = frozenset({
     "enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "maxProperties",
@@ -22,7 +22,7 @@ _PLAIN: Final[Mapping[object, type]] = {"string": str, "boolean": bool, "integer
 
 def unknown_fields(schema: Object, obj: Object) -> Findings:
     """Fields that the schema doesn't name: an error under strict validation, dropped otherwise."""
-    spare = {key: value for key, value in obj.items() if key not in _TOP}
+    spare = {key: value for key, value in obj.items() if key not in TOP_FIELDS}
     return _unknown(schema, spare, "")
 
 
@@ -39,13 +39,13 @@ def _unknown(schema: Object, value: object, path: str) -> Findings:
 
 def check_structure(schema: Object, obj: Object) -> Findings:
     """What doesn't fit the schema, in the API server's words: types, required fields, ranges, oneofs."""
-    spare = {key: value for key, value in obj.items() if key not in _TOP}
+    spare = {key: value for key, value in obj.items() if key not in TOP_FIELDS}
     return _check(schema, spare, "")
 
 
 def check_rules(schema: Object, obj: Object) -> Findings:
     """Keys that stand twice and CEL rules that are broken; the API server looks only when the structure fits."""
-    spare = {key: value for key, value in obj.items() if key not in _TOP}
+    spare = {key: value for key, value in obj.items() if key not in TOP_FIELDS}
     return _check_rules(schema, spare, "")
 
 
@@ -58,7 +58,8 @@ def _check_rules(schema: Object, value: object, path: str) -> Findings:
         if not keeps(rule["rule"], value):
             yield Finding(path, f'Invalid value: "{schema.get("type")}": {rule["message"]}')
     for part, item, at in _parts(schema, value, path):
-        yield from _check_rules(part, item, at)
+        if isinstance(item, dict | list) or "x-kubernetes-validations" in part:
+            yield from _check_rules(part, item, at)
 
 
 def _parts(schema: Object, value: object, path: str) -> Iterator[tuple[Object, object, str]]:

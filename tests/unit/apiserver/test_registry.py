@@ -346,3 +346,20 @@ def test_a_patch_of_the_status_to_something_that_is_no_object_is_refused(registr
     registry.create(ROLLOUT, "default", rollout())
     with pytest.raises(ApiError, match="an object was expected"):
         registry.patch(ROLLOUT, WEB, patch, PatchType.MERGE, STATUS)
+
+
+def test_what_is_as_it_was_is_not_judged_again(registry: Registry) -> None:
+    stored = registry.create(ROLLOUT, "default", rollout())
+    registry.store.put(ROLLOUT, {**stored, "spec": {**stored["spec"], "replicas": "some"}})
+    labelled = registry.patch(ROLLOUT, WEB, {"metadata": {"labels": {"a": "b"}}}, PatchType.MERGE)
+    assert labelled["metadata"]["labels"] == {"a": "b"}
+    with pytest.raises(InvalidError, match=r"spec\.replicas"):
+        registry.patch(ROLLOUT, WEB, {"spec": {"minReadySeconds": 1}}, PatchType.MERGE)
+
+
+def test_a_number_that_becomes_a_truth_value_is_judged(registry: Registry) -> None:
+    registry.create(ROLLOUT, "default", rollout())
+    patch = {"metadata": {"labels": {"a": "b"}}, "spec": {"replicas": 1}}
+    registry.patch(ROLLOUT, WEB, patch, PatchType.MERGE)
+    with pytest.raises(InvalidError, match=r"spec\.replicas"):
+        registry.patch(ROLLOUT, WEB, {"metadata": {"labels": {"a": "c"}}, "spec": {"replicas": True}}, PatchType.MERGE)

@@ -55,11 +55,6 @@ class Kubectl:
                 out, err = await process.communicate(json.dumps(stdin).encode() if stdin is not None else None)
         return Run(process.returncode or 0, out.decode(), err.decode())
 
-    async def minor_version(self) -> int:
-        """The client's own, 32 for 1.32."""
-        version = json.loads(await self("version", "--client", "-o", "json"))
-        return int(version["clientVersion"]["minor"].rstrip("+"))
-
     @contextlib.asynccontextmanager
     async def started(self, *arguments: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """A command that goes on until it is killed."""

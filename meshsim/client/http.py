@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -272,5 +273,16 @@ def _refusal(answer: bytes, code: int) -> ApiError:
 
 
 def _unreachable(url: str, error: Exception) -> UnreachableError:
-    reason = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error) or type(error).__name__
-    return UnreachableError(0, "Unreachable", f"the API at {url} cannot be reached: {reason}")
+    return UnreachableError(0, "Unreachable", f"the API at {url} cannot be reached: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer, without what aiohttp says of its own objects."""
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        number = error.os_error.errno or 0
+        return os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
+    return str(error) or type(error).__name__

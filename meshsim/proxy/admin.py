@@ -11,7 +11,8 @@ from meshsim.proxy.config_dump import config_dump
 from meshsim.proxy.drain import Drain
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.pages import Ask, Page
-from meshsim.proxy.stats import clusters_text, prometheus
+from meshsim.proxy.stats import prometheus
+from meshsim.proxy.statuses import clusters_page, clusters_text, listeners_data, wants_json
 from meshsim.telemetry.exposition import CONTENT_TYPE
 
 DONE: Final = Page.text("OK\n")
@@ -34,7 +35,7 @@ class Admin:
     @property
     def state(self) -> str:
         """LIVE, DRAINING or PRE_INITIALIZING."""
-        if self._engine.is_draining:
+        if self._engine.is_draining or self._engine.health_is_failed:
             return "DRAINING"
         return "LIVE" if self.is_live else "PRE_INITIALIZING"
 
@@ -44,10 +45,12 @@ class Admin:
     async def stats(self, _: Ask) -> Page:
         return Page(prometheus(self._engine), kind=CONTENT_TYPE)
 
-    async def clusters(self, _: Ask) -> Page:
-        return Page.text(clusters_text(self._engine))
+    async def clusters(self, ask: Ask) -> Page:
+        return clusters_page(clusters_text(self._engine), ask)
 
-    async def listeners(self, _: Ask) -> Page:
+    async def listeners(self, ask: Ask) -> Page:
+        if wants_json(ask):
+            return Page.json(listeners_data(self._listeners))
         return Page.text("".join(f"{name}::{address}\n" for name, address in self._listeners.items()))
 
     async def config_dump(self, _: Ask) -> Page:
@@ -74,6 +77,18 @@ class Admin:
 
     async def drain_listeners(self, ask: Ask) -> Page:
         self._drain.begin(ask.query)
+        return DONE
+
+    async def fail_health(self, _: Ask) -> Page:
+        self._engine.fail_health(is_failed=True)
+        return DONE
+
+    async def mend_health(self, _: Ask) -> Page:
+        self._engine.fail_health(is_failed=False)
+        return DONE
+
+    async def reset_counters(self, _: Ask) -> Page:
+        self._engine.reset_counters()
         return DONE
 
     async def quit(self, _: Ask) -> Page:

@@ -193,11 +193,15 @@ class Cluster:
         self.available: tuple[Host, ...] = ()
         self._balancer: Balancer[Host] | None = None
         self._layout: Steps[None] | None = None
-        self.active = self.pending = self.connections = self.connections_total = 0
-        self.rq_total = self.retries = self.retries_active = self.retries_overflowed = 0
-        self.overflowed = self.connect_failures = self.timeouts = self.resets = self.ejections = 0
-        self.rq_classes = [0] * 10
+        self.active = self.pending = self.connections = self.retries_active = 0
+        self.reset_counters()
         self.update(plan)
+
+    def reset_counters(self) -> None:
+        """Begin to count anew what only grows."""
+        self.connections_total = self.rq_total = self.retries = self.retries_overflowed = self.overflowed = 0
+        self.connect_failures = self.timeouts = self.resets = self.ejections = 0
+        self.rq_classes = [0] * 10
 
     def __iter__(self) -> Iterator[Host]:
         return iter(self.by_address.values())

@@ -67,6 +67,8 @@ class Engine:
         self.is_draining = False
         self.tells_to_close = False
         """Every response asks its client to close the connection."""
+        self.health_is_failed = False
+        self._lets_clients_go = False
         self.drained = asyncio.Event()
         self.refusals: dict[tuple[int, str], int] = {}
         self.access_log: Callable[[FormatContext], None] | None = None
@@ -102,7 +104,20 @@ class Engine:
 
     def tell_to_close(self) -> None:
         """Let clients go from now on, each with its next response."""
-        self.tells_to_close = True
+        self.tells_to_close = self._lets_clients_go = True
+
+    def fail_health(self, *, is_failed: bool) -> None:
+        """Be unready, and let clients go for as long as that lasts, as Envoy does when an operator says so."""
+        self.health_is_failed = is_failed
+        self.tells_to_close = is_failed or self._lets_clients_go
+
+    def reset_counters(self) -> None:
+        """Begin to count anew. Gauges, histograms and what hosts count for themselves go on, as Envoy's do."""
+        self.metrics.reset_counters()
+        for cluster in self.clusters.values():
+            cluster.reset_counters()
+        self.connections_refused = 0
+        self.refusals.clear()
 
     def drain(self) -> None:
         """Let exchanges in flight finish; close connections as soon as they have none."""

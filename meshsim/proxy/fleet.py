@@ -99,7 +99,7 @@ class Fleet:
         with self._ports.for_worker() as fds:
             worker = await start_worker([*self._arguments, *self._overrides(index, fds), *flags], fds)
         if worker is not None:
-            await self._tell_of_drain(worker)
+            await self._tell_what_holds(worker)
         return worker
 
     async def _keep_spare(self) -> None:
@@ -120,16 +120,18 @@ class Fleet:
             return None
         self._spare_taken.set()
         if spare.process.returncode is None:
-            await self._tell_of_drain(spare)
+            await self._tell_what_holds(spare)
             spare.listen()
         # One that has ended by itself is noticed by whoever gets it.
         return spare
 
-    async def _tell_of_drain(self, worker: Worker) -> None:
+    async def _tell_what_holds(self, worker: Worker) -> None:
         """What the others were told before it came."""
         if self._drain.has_begun:
             target = "/drain_listeners" if self._drain.is_over else "/drain_listeners?graceful&skip_exit"
             await asked(worker.addresses["admin"], "POST", target)
+        if self._spokesman.health_is_failed:
+            await asked(worker.addresses["admin"], "POST", "/healthcheck/fail")
 
     def _overrides(self, index: int, fds: Sequence[int]) -> list[str]:
         given = ["--workers", "1", "--admin-host", "127.0.0.1", "--admin-port", "0", "--stats-port", "0"]

@@ -9,10 +9,13 @@ _HELP: Final = """admin commands are:
   /clusters: upstream cluster status
   /config_dump: dump current configuration
   /drain_listeners (POST): drain listeners
+  /healthcheck/fail (POST): cause the server to fail health checks
+  /healthcheck/ok (POST): cause the server to pass health checks
   /help: print out list of admin commands
   /listeners: print listener info
   /quitquitquit (POST): exit the server
   /ready: print server state, return 200 if LIVE, otherwise return 503
+  /reset_counters (POST): reset all counters to zero
   /server_info: print server version/status information
   /stats: print server stats
   /stats/prometheus: print server stats in prometheus format
@@ -49,6 +52,15 @@ class Speaker(Protocol):
     async def drain_listeners(self, ask: Ask) -> Page:
         """Stop taking connections."""
 
+    async def fail_health(self, ask: Ask) -> Page:
+        """Be unready."""
+
+    async def mend_health(self, ask: Ask) -> Page:
+        """Be ready again."""
+
+    async def reset_counters(self, ask: Ask) -> Page:
+        """Count anew."""
+
     async def quit(self, ask: Ask) -> Page:
         """End."""
 
@@ -67,6 +79,9 @@ def admin_site(speaker: Speaker) -> Site:
         "/server_info": {"GET": speaker.server_info},
         "/lag": {"GET": speaker.lag, "PUT": _for_programs(speaker.change_lag)},
         "/drain_listeners": {"POST": _for_programs(speaker.drain_listeners)},
+        "/healthcheck/fail": {"POST": _for_programs(speaker.fail_health)},
+        "/healthcheck/ok": {"POST": _for_programs(speaker.mend_health)},
+        "/reset_counters": {"POST": _for_programs(speaker.reset_counters)},
         "/quitquitquit": {"POST": _for_programs(speaker.quit)},
     }
 

@@ -7,7 +7,7 @@ from meshsim.proxy.admin import DONE
 from meshsim.proxy.drain import Drain
 from meshsim.proxy.pages import JSON, TEXT, Ask, Page
 from meshsim.proxy.queries import Add
-from meshsim.proxy.stats import merged_clusters
+from meshsim.proxy.statuses import clusters_page, merged_clusters
 from meshsim.proxy.workers import Worker, asked
 from meshsim.telemetry.exposition import CONTENT_TYPE, merged
 
@@ -19,6 +19,7 @@ class Spokesman:
         self._workers = workers
         self._drain = drain
         self._end = end
+        self.health_is_failed = False
 
     async def ready(self, _: Ask) -> Page:
         answers = await self._each("GET", "/ready")
@@ -28,8 +29,8 @@ class Spokesman:
     async def stats(self, _: Ask) -> Page:
         return Page((await self._merged_stats()).encode(), kind=CONTENT_TYPE)
 
-    async def clusters(self, _: Ask) -> Page:
-        return Page.text(merged_clusters([text for _, text in await self._each("GET", "/clusters")]))
+    async def clusters(self, ask: Ask) -> Page:
+        return clusters_page(merged_clusters([text for _, text in await self._each("GET", "/clusters")]), ask)
 
     async def listeners(self, ask: Ask) -> Page:
         return await self._first("GET", ask)
@@ -48,6 +49,20 @@ class Spokesman:
 
     async def drain_listeners(self, ask: Ask) -> Page:
         self._drain.begin(ask.query)
+        await self._each("POST", ask.target)
+        return DONE
+
+    async def fail_health(self, ask: Ask) -> Page:
+        self.health_is_failed = True
+        await self._each("POST", ask.target)
+        return DONE
+
+    async def mend_health(self, ask: Ask) -> Page:
+        self.health_is_failed = False
+        await self._each("POST", ask.target)
+        return DONE
+
+    async def reset_counters(self, ask: Ask) -> Page:
         await self._each("POST", ask.target)
         return DONE
 

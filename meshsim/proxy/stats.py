@@ -1,6 +1,6 @@
-"""The proxy's own counters as Envoy names them, and the text of its admin pages."""
+"""The proxy's own counters as Envoy names them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.telemetry.exposition import Sample, exposition, sample
@@ -68,43 +68,3 @@ def own_samples(engine: "Engine", clusters: Sequence["Cluster"]) -> Iterator[Sam
     yield Sample.family("envoy_http_downstream_rq_error", "counter")
     for (status, details), count in engine.refusals.items():
         yield sample("envoy_http_downstream_rq_error", (("response_code", str(status)), ("details", details)), count)
-
-
-def clusters_text(engine: "Engine") -> str:
-    """`/clusters`."""
-    lines: list[str] = []
-    for cluster in engine.clusters.values():
-        lines.append(f"{cluster.name}::added_via_api::true")
-        for host in cluster:
-            health = "/failed_outlier_check" if host.record.is_ejected else "healthy"
-            lines += [
-                f"{cluster.name}::{host.address}::{name}::{value}"
-                for name, value in (
-                    ("cx_active", host.connections),
-                    ("rq_active", host.active),
-                    ("rq_total", host.rq_total),
-                    ("rq_success", host.rq_success),
-                    ("rq_error", host.rq_error),
-                    ("health_flags", health),
-                    ("hostname", host.endpoint.pod),
-                    ("version", host.endpoint.workload.version),
-                )
-            ]
-    return "\n".join(lines) + "\n"
-
-
-_SUMMED = frozenset(("cx_active", "rq_active", "rq_total", "rq_success", "rq_error"))
-
-
-def merged_clusters(texts: Iterable[str]) -> str:
-    """`/clusters` of several processes as one: counts are summed, the rest is as the first says."""
-    values: dict[str, str] = {}
-    for text in texts:
-        for line in text.splitlines():
-            name, _, value = line.rpartition("::")
-            if name in values and name.rpartition("::")[2] in _SUMMED:
-                value = str(int(values[name]) + int(value))
-            elif name in values:
-                continue
-            values[name] = value
-    return "".join(f"{name}::{value}\n" for name, value in values.items())

@@ -108,6 +108,11 @@ class RequestMetrics:
     def __iter__(self) -> Iterator[tuple[SeriesKey, Series]]:
         return iter(self._series.items())
 
+    def reset_counters(self) -> None:
+        """Count requests anew; histograms go on."""
+        for series in self._series.values():
+            series.count = 0
+
     def samples(self) -> Iterator[Sample]:
         """The metrics as they are now."""
         labelled = [

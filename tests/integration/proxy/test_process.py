@@ -6,13 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -20,94 +14,45 @@ import pytest
 
 from meshsim.kit.errors import ExitCode
 from meshsim.proxy.sockets import KERNEL_SHARES_OUT
-from tests.kits.dataplane import app, vs
+from tests.kits.dataplane import app
 from tests.kits.eventually import eventually_blocking
 from tests.kits.processes import REPOSITORY, Served, serving
+from tests.kits.proxy_process import (
+    FREE_PORTS,
+    ask_over,
+    get_page,
+    hello_upstream,
+    proxy_process,
+    rule_for,
+    write_documents,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
-_FREE = ("--port", "0", "--admin-port", "0", "--stats-port", "0")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        if self.path == "/slow":
-            time.sleep(0.4)
-        if self.path == "/never":
-            time.sleep(30)
-        body = b"hello"
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def _upstream() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _get(address: str, path: str = "/", host: str = "app.test", method: str = "GET") -> tuple[int, str]:
-    asked = urllib.request.Request(f"http://{address}{path}", headers={"Host": host}, method=method)
-    try:
-        with urllib.request.urlopen(asked, timeout=10) as reply:
-            return reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-
-
-def _rule(prefix: str) -> str:
-    match = f"match: [{{uri: {{prefix: {prefix}}}}}]"
-    return vs(f"  - name: only\n    {match}\n    route: [{{destination: {{host: app.test}}}}]\n")
-
-
-def _write(path: Path, *texts: str) -> None:
-    path.write_text("\n---\n".join(texts))
-
-
-@contextmanager
-def _proxy(folder: Path, *arguments: str, stderr: int | None = None) -> Iterator[Served]:
-    with serving("meshsim.proxy", "-f", str(folder), *_FREE, *arguments, stderr=stderr) as served:
-        yield served
-
 
 def test_files_are_followed_and_a_broken_edit_is_said_and_changes_nothing(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "a-services.yaml", app(port))
-        _write(tmp_path / "b-routes.yaml", _rule("/one"))
-        with _proxy(tmp_path, "--role", "sidecar", stderr=subprocess.PIPE) as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "a-services.yaml", app(port))
+        write_documents(tmp_path / "b-routes.yaml", rule_for("/one"))
+        with proxy_process(tmp_path, "--role", "sidecar", stderr=subprocess.PIPE) as served:
             traffic = served.addresses["traffic"]
-            assert _get(traffic, "/one")[0] == 200
-            assert _get(traffic, "/two")[0] == 404
-            _write(tmp_path / "b-routes.yaml", _rule("/two"))
-            eventually_blocking(lambda: _get(traffic, "/two")[0] == 200)
-            assert _get(traffic, "/one")[0] == 404
+            assert get_page(traffic, "/one")[0] == 200
+            assert get_page(traffic, "/two")[0] == 404
+            write_documents(tmp_path / "b-routes.yaml", rule_for("/two"))
+            eventually_blocking(lambda: get_page(traffic, "/two")[0] == 200)
+            assert get_page(traffic, "/one")[0] == 404
             (tmp_path / "b-routes.yaml").write_text("spec: {http: [{\n")
             assert served.process.stderr is not None
             said = served.process.stderr.readline().decode()
             assert f"{tmp_path / 'b-routes.yaml'}:2:1" in said
-            assert _get(traffic, "/two")[0] == 200
-            _write(tmp_path / "b-routes.yaml", _rule("/three"))
-            eventually_blocking(lambda: _get(traffic, "/three")[0] == 200)
+            assert get_page(traffic, "/two")[0] == 200
+            write_documents(tmp_path / "b-routes.yaml", rule_for("/three"))
+            eventually_blocking(lambda: get_page(traffic, "/three")[0] == 200)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_admin_pages_stay_on_this_machine_when_traffic_is_taken_from_all(tmp_path: Path, workers: str) -> None:
-    with _proxy(tmp_path, "--host", "0.0.0.0", "--workers", workers) as served:
+    with proxy_process(tmp_path, "--host", "0.0.0.0", "--workers", workers) as served:
         assert served.addresses["traffic"].startswith("0.0.0.0:")
         assert served.addresses["stats"].startswith("0.0.0.0:")
         assert served.addresses["admin"].startswith("127.0.0.1:")
@@ -119,89 +64,56 @@ def test_the_admin_pages_stay_on_this_machine_when_traffic_is_taken_from_all(tmp
             if connection.status == psutil.CONN_LISTEN and connection.laddr.ip == "0.0.0.0"
         ]
         for port in set(listening):
-            code, _ = _get(f"127.0.0.1:{port}", "/server_info")
+            code, _ = get_page(f"127.0.0.1:{port}", "/server_info")
             assert code in (404, 503), "no admin page at an address that others reach"
-    with _proxy(tmp_path, "--host", "127.0.0.1", "--admin-host", "0.0.0.0", "--workers", workers) as served:
+    with proxy_process(tmp_path, "--host", "127.0.0.1", "--admin-host", "0.0.0.0", "--workers", workers) as served:
         assert served.addresses["admin"].startswith("0.0.0.0:")
 
 
 def test_what_istio_would_refuse_is_said_and_what_cannot_work_changes_nothing(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "a.yaml", app(port))
-        _write(tmp_path / "b.yaml", _rule("/one"))
-        with _proxy(tmp_path, "--role", "sidecar", stderr=subprocess.PIPE) as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "a.yaml", app(port))
+        write_documents(tmp_path / "b.yaml", rule_for("/one"))
+        with proxy_process(tmp_path, "--role", "sidecar", stderr=subprocess.PIPE) as served:
             assert served.process.stderr is not None
-            _write(tmp_path / "b.yaml", _rule("/one").replace("prefix: /one", "regex: '('"))
+            write_documents(tmp_path / "b.yaml", rule_for("/one").replace("prefix: /one", "regex: '('"))
             said = [served.process.stderr.readline().decode() for _ in range(2)]
             assert f"{tmp_path / 'b.yaml'}:8:" in said[0]
             assert "(Istio would refuse this)" in said[0]
             assert '"(" is no RE2 expression: missing ): ( (the configuration before this change' in said[1]
-            assert _get(served.addresses["traffic"], "/one")[0] == 200
-
-
-def test_the_pages_of_admin_and_metrics(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port, version="v3"), _rule("/"))
-        with _proxy(tmp_path / "mesh.yaml", "--role", "sidecar") as served:
-            admin = served.addresses["admin"]
-            for _ in range(3):
-                assert _get(served.addresses["traffic"]) == (200, "hello")
-            assert _get(admin, "/ready") == (200, "LIVE\n")
-            assert f"outbound|80||app.test::127.0.0.1:{port}::rq_total::3" in _get(admin, "/clusters")[1]
-            dump = json.loads(_get(admin, "/config_dump")[1])
-            kinds = [config["@type"].rpartition(".")[2] for config in dump["configs"]]
-            assert kinds == ["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "RoutesConfigDump"]
-            assert "app.test" in json.dumps(dump["configs"][3])
-            assert json.loads(_get(admin, "/server_info")[1])["state"] == "LIVE"
-            assert _get(admin, "/help")[1].startswith("admin commands are:\n")
-            assert _get(admin, "/listeners")[1] == "{}::{}\n".format(
-                served.addresses["traffic"].replace(":", "_"), served.addresses["traffic"]
-            )
-            assert _get(admin, "/drain_listeners")[0] == 405
-            assert _get(admin, "/nosuch")[0] == 404
-            metrics = _get(served.addresses["stats"], "/stats/prometheus")[1]
-            assert _get(admin, "/stats/prometheus")[1].count("istio_requests_total{") == 2
-            (counted,) = [
-                line for line in metrics.splitlines() if line.startswith('istio_requests_total{reporter="source"')
-            ]
-            for label in ('destination_version="v3"', 'response_code="200"', 'response_flags="-"',
-                          'destination_service="app.test"', 'request_protocol="http"'):  # fmt: skip
-                assert label in counted
-            assert counted.endswith("} 3")
-            assert 'envoy_cluster_upstream_rq_total{cluster_name="outbound|80||app.test"} 3' in metrics
-            assert "_created" not in metrics
+            assert get_page(served.addresses["traffic"], "/one")[0] == 200
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_drain_listeners_refuses_new_connections_and_leaves_the_old_ones(tmp_path: Path, workers: str) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port))
-        with _proxy(tmp_path / "mesh.yaml", "--role", "sidecar", "--workers", workers) as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port))
+        with proxy_process(tmp_path / "mesh.yaml", "--role", "sidecar", "--workers", workers) as served:
             host, _, number = served.addresses["traffic"].rpartition(":")
             with socket.create_connection((host, int(number)), timeout=10) as client:
-                assert b"connection: close" not in _ask_over(client)
-                assert _get(served.addresses["admin"], "/drain_listeners", method="POST") == (200, "OK\n")
+                assert b"connection: close" not in ask_over(client)
+                assert get_page(served.addresses["admin"], "/drain_listeners", method="POST") == (200, "OK\n")
                 with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
                     pass
-                assert b"connection: close" not in _ask_over(client)
-            assert _get(served.addresses["admin"], "/ready") == (200, "LIVE\n")
+                assert b"connection: close" not in ask_over(client)
+            assert get_page(served.addresses["admin"], "/ready") == (200, "LIVE\n")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_graceful_drain_lets_clients_go_with_their_next_response_and_then_closes(
     tmp_path: Path, workers: str
 ) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port))
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port))
         flags = ("--role", "sidecar", "--workers", workers, "--drain-timeout", "1s")
-        with _proxy(tmp_path / "mesh.yaml", *flags) as served:
+        with proxy_process(tmp_path / "mesh.yaml", *flags) as served:
             host, _, number = served.addresses["traffic"].rpartition(":")
             with socket.create_connection((host, int(number)), timeout=10) as client:
-                assert b"connection: close" not in _ask_over(client)
-                assert _get(served.addresses["admin"], "/drain_listeners?graceful", method="POST") == (200, "OK\n")
-                assert b"connection: close" in _ask_over(client)
+                assert b"connection: close" not in ask_over(client)
+                assert get_page(served.addresses["admin"], "/drain_listeners?graceful", method="POST") == (200, "OK\n")
+                assert b"connection: close" in ask_over(client)
                 assert client.recv(1) == b""
-            assert _get(served.addresses["traffic"])[0] == 200
+            assert get_page(served.addresses["traffic"])[0] == 200
 
             def refuses() -> bool:
                 with socket.socket() as probe:
@@ -210,18 +122,10 @@ def test_a_graceful_drain_lets_clients_go_with_their_next_response_and_then_clos
             eventually_blocking(refuses)
 
 
-def _ask_over(client: socket.socket) -> bytes:
-    client.sendall(b"GET / HTTP/1.1\r\nhost: app.test\r\n\r\n")
-    reply = b""
-    while not reply.endswith(b"hello"):
-        reply += client.recv(4096)
-    return reply
-
-
 def test_sigterm_lets_a_request_in_flight_finish_and_then_ends(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port))
-        with _proxy(tmp_path / "mesh.yaml") as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port))
+        with proxy_process(tmp_path / "mesh.yaml") as served:
             host, _, number = served.addresses["traffic"].rpartition(":")
             with socket.create_connection((host, int(number)), timeout=10) as client:
                 client.sendall(b"GET /slow HTTP/1.1\r\nhost: app.test\r\n\r\n")
@@ -237,16 +141,16 @@ def test_sigterm_lets_a_request_in_flight_finish_and_then_ends(tmp_path: Path) -
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_a_line_of_the_access_log_for_each_exchange(tmp_path: Path, form: str) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port, version="v3"), _rule("/"))
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port, version="v3"), rule_for("/"))
         free = str(_free_port())
         with subprocess.Popen(
-            [sys.executable, "-m", "meshsim.proxy", "-f", str(tmp_path), *_FREE[2:],
+            [sys.executable, "-m", "meshsim.proxy", "-f", str(tmp_path), *FREE_PORTS[2:],
              "--port", free, "--role", "sidecar", "--access-log", form],
             stdout=subprocess.PIPE, text=True, cwd=REPOSITORY,
         ) as process:  # fmt: skip
             try:
-                eventually_blocking(lambda: _get(f"127.0.0.1:{free}")[0] == 200, within_s=15, ignoring=(OSError,))
+                eventually_blocking(lambda: get_page(f"127.0.0.1:{free}")[0] == 200, within_s=15, ignoring=(OSError,))
                 assert process.stdout is not None
                 line = process.stdout.readline()
             finally:
@@ -291,7 +195,7 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = busy.getsockname()[1]
-        code, said = _fails("-f", str(tmp_path), *_FREE[2:], "--port", str(port))
+        code, said = _fails("-f", str(tmp_path), *FREE_PORTS[2:], "--port", str(port))
     assert code == ExitCode.CANNOT_START
     assert said == f"Error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
@@ -309,7 +213,7 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_start_says_why_in_one_sentence(arguments: tuple[str, ...], code: int, sentence: str) -> None:
-    found, said = _fails(*arguments, *_FREE)
+    found, said = _fails(*arguments, *FREE_PORTS)
     assert (found, said[: len(sentence)]) == (code, sentence)
 
 
@@ -328,14 +232,14 @@ def _listening(served: Served) -> list[psutil.Process]:
 
 
 def test_workers_share_the_ports_speak_with_one_voice_and_are_replaced_when_they_die(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port))
-        with _proxy(tmp_path, "--workers", "2", "--role", "sidecar", stderr=subprocess.PIPE) as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port))
+        with proxy_process(tmp_path, "--workers", "2", "--role", "sidecar", stderr=subprocess.PIPE) as served:
             traffic, admin = served.addresses["traffic"], served.addresses["admin"]
             for _ in range(20):
-                assert _get(traffic) == (200, "hello")
-            assert f"127.0.0.1:{port}::rq_total::20" in _get(admin, "/clusters")[1]
-            metrics = _get(served.addresses["stats"], "/stats/prometheus")[1]
+                assert get_page(traffic) == (200, "hello")
+            assert f"127.0.0.1:{port}::rq_total::20" in get_page(admin, "/clusters")[1]
+            metrics = get_page(served.addresses["stats"], "/stats/prometheus")[1]
             counted = [
                 line for line in metrics.splitlines() if line.startswith('istio_requests_total{reporter="source"')
             ]
@@ -346,9 +250,9 @@ def test_workers_share_the_ports_speak_with_one_voice_and_are_replaced_when_they
             # Its connections end with it, and only those.
             workers[0].wait(5)
             for _ in range(10):
-                assert _get(traffic) == (200, "hello")
+                assert get_page(traffic) == (200, "hello")
             eventually_blocking(lambda: len(_listening(served)) == 2)
-            eventually_blocking(lambda: _get(admin, "/ready") == (200, "LIVE\n"))
+            eventually_blocking(lambda: get_page(admin, "/ready") == (200, "LIVE\n"))
             children = psutil.Process(served.process.pid).children()
             served.process.terminate()
             assert served.process.wait(10) == 0
@@ -356,9 +260,9 @@ def test_workers_share_the_ports_speak_with_one_voice_and_are_replaced_when_they
 
 
 def test_connections_are_shared_out_among_the_workers_and_their_port_is_taken(tmp_path: Path) -> None:
-    with _upstream() as port, contextlib.ExitStack() as stack:
-        _write(tmp_path / "mesh.yaml", app(port))
-        served = stack.enter_context(_proxy(tmp_path, "--workers", "2", "--role", "sidecar"))
+    with hello_upstream() as port, contextlib.ExitStack() as stack:
+        write_documents(tmp_path / "mesh.yaml", app(port))
+        served = stack.enter_context(proxy_process(tmp_path, "--workers", "2", "--role", "sidecar"))
         host, _, number = served.addresses["traffic"].rpartition(":")
         for _ in range(64):
             stack.enter_context(socket.create_connection((host, int(number)), timeout=10))
@@ -375,41 +279,41 @@ def test_connections_are_shared_out_among_the_workers_and_their_port_is_taken(tm
         eventually_blocking(lambda: sum(shares()) == 64)
         # Each connection draws its worker: fewer than 10 of 64 come once in a hundred million times.
         assert min(shares()) >= (10 if KERNEL_SHARES_OUT else 0)
-        code, said = _fails("-f", str(tmp_path), *_FREE[2:], "--workers", "2", "--port", number)
+        code, said = _fails("-f", str(tmp_path), *FREE_PORTS[2:], "--workers", "2", "--port", number)
         assert code == ExitCode.CANNOT_START
         assert said == f"Error: cannot listen on {host}:{number}: Address already in use\n"
 
 
 def test_workers_take_no_connections_before_they_know_where_to_send_them() -> None:
-    with serving("meshsim.proxy", "--api", f"http://127.0.0.1:{_free_port()}", *_FREE, "--workers", "2") as served:
+    with serving("meshsim.proxy", "--api", f"http://127.0.0.1:{_free_port()}", *FREE_PORTS, "--workers", "2") as served:
         host, _, number = served.addresses["traffic"].rpartition(":")
-        assert _get(served.addresses["admin"], "/ready") == (503, "PRE_INITIALIZING\n")
+        assert get_page(served.addresses["admin"], "/ready") == (503, "PRE_INITIALIZING\n")
         with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
             pass
 
 
 def test_a_worker_that_dies_after_the_listeners_were_drained_does_not_come_back_listening(tmp_path: Path) -> None:
     (tmp_path / "mesh.yaml").write_text("")
-    with _proxy(tmp_path, "--workers", "2", stderr=subprocess.PIPE) as served:
+    with proxy_process(tmp_path, "--workers", "2", stderr=subprocess.PIPE) as served:
         host, _, number = served.addresses["traffic"].rpartition(":")
         workers = _listening(served)
-        assert _get(served.addresses["admin"], "/drain_listeners", method="POST") == (200, "OK\n")
+        assert get_page(served.addresses["admin"], "/drain_listeners", method="POST") == (200, "OK\n")
         workers[0].kill()
         assert served.process.stderr is not None
         assert b"nobody takes its place" in served.process.stderr.readline()
         assert not _listening(served)
         with pytest.raises(ConnectionRefusedError), socket.create_connection((host, int(number))):
             pass
-        assert _get(served.addresses["admin"], "/ready") == (200, "LIVE\n")
+        assert get_page(served.addresses["admin"], "/ready") == (200, "LIVE\n")
 
 
 def test_a_worker_that_comes_during_a_graceful_drain_lets_its_clients_go_too(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port))
-        with _proxy(tmp_path, "--workers", "2", "--role", "sidecar", stderr=subprocess.PIPE) as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port))
+        with proxy_process(tmp_path, "--workers", "2", "--role", "sidecar", stderr=subprocess.PIPE) as served:
             host, _, number = served.addresses["traffic"].rpartition(":")
             target = "/drain_listeners?graceful&skip_exit"
-            assert _get(served.addresses["admin"], target, method="POST") == (200, "OK\n")
+            assert get_page(served.addresses["admin"], target, method="POST") == (200, "OK\n")
             workers = _listening(served)
             for worker in workers:
                 worker.kill()
@@ -418,22 +322,22 @@ def test_a_worker_that_comes_during_a_graceful_drain_lets_its_clients_go_too(tmp
 
             def lets_go() -> bool:
                 with socket.create_connection((host, int(number)), timeout=10) as client:
-                    return b"connection: close" in _ask_over(client)
+                    return b"connection: close" in ask_over(client)
 
             eventually_blocking(lets_go, within_s=15, ignoring=(OSError,))
 
 
 def test_a_second_sigterm_ends_a_drain_at_once(tmp_path: Path) -> None:
-    with _upstream() as port:
-        _write(tmp_path / "mesh.yaml", app(port))
-        with _proxy(tmp_path / "mesh.yaml", "--role", "sidecar") as served:
+    with hello_upstream() as port:
+        write_documents(tmp_path / "mesh.yaml", app(port))
+        with proxy_process(tmp_path / "mesh.yaml", "--role", "sidecar") as served:
             host, _, number = served.addresses["traffic"].rpartition(":")
             with socket.create_connection((host, int(number)), timeout=10) as client:
                 client.sendall(b"GET /never HTTP/1.1\r\nhost: app.test\r\n\r\n")
                 admin = served.addresses["admin"]
-                eventually_blocking(lambda: "::rq_active::1" in _get(admin, "/clusters")[1])
+                eventually_blocking(lambda: "::rq_active::1" in get_page(admin, "/clusters")[1])
                 served.process.send_signal(signal.SIGTERM)
-                eventually_blocking(lambda: _get(admin, "/ready") == (503, "DRAINING\n"))
+                eventually_blocking(lambda: get_page(admin, "/ready") == (503, "DRAINING\n"))
                 assert served.process.poll() is None
                 served.process.send_signal(signal.SIGTERM)
                 assert served.process.wait(5) == 0

@@ -178,6 +178,8 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "no such host"
     if isinstance(error, aiohttp.ClientConnectorError):
         return os.strerror(error.errno).lower() if error.errno else str(error.os_error)
     return str(error) or type(error).__name__

@@ -230,6 +230,12 @@ async def test_prometheus_garbage_is_an_error(body: str) -> None:
     assert measurement.message
 
 
+async def test_an_address_that_only_a_cluster_knows_is_told_as_such() -> None:
+    measurement = await measured({"prometheus": {"address": "http://prometheus.invalid:9090", "query": "up"}})
+
+    assert measurement.message == "no answer from http://prometheus.invalid:9090: no such host"
+
+
 async def test_what_prometheus_refuses_is_said_in_its_words() -> None:
     refusal = '{"status":"error","errorType":"bad_data","error":"parse error: unexpected end of input"}'
     async with Answers(always(refusal, 400)) as server:

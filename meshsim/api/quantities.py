@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,3})|([a-zA-Z]{1,2}))?", re.ASCII)
@@ -17,6 +18,7 @@ class QuantityError(ValueError):
     """The text is no quantity."""
 
 
+@lru_cache(maxsize=1024)
 def exact_quantity(text: str) -> Fraction:
     """The amount. Raises QuantityError, also for one of more digits than anybody means (`1e999999999`)."""
     match = _QUANTITY.fullmatch(text) if len(text) <= _MOST_CHARACTERS else None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Final
 
 from meshsim.api.decode import Wire
@@ -45,25 +46,31 @@ def check_resources(path: str, resources: Resources) -> Findings:
 
 
 def _amounts(given: Mapping[str, object]) -> dict[str, str]:
-    return {name: _rounded(str(value)) for name, value in given.items() if is_quantity(value)}
+    return {name: str(value) for name, value in given.items() if is_quantity(value)}
 
 
-def _rounded(text: str) -> str:
-    """The amount as it is judged: the defaults of Kubernetes have rounded it up to thousandths."""
-    thousandths = exact_quantity(text) * 1000
-    return canonical_quantity(text if thousandths.denominator == 1 else f"{math.ceil(thousandths)}m")
+def _rounded(amount: str) -> Fraction:
+    """As it is judged: the defaults of Kubernetes have rounded it up to thousandths."""
+    exact = exact_quantity(amount)
+    return exact if 1000 % exact.denominator == 0 else Fraction(math.ceil(exact * 1000), 1000)
+
+
+def _shown(amount: str) -> str:
+    exact, rounded = exact_quantity(amount), _rounded(amount)
+    return canonical_quantity(amount if exact == rounded else f"{int(rounded * 1000)}m")
 
 
 def _check_amount(path: str, name: str, amount: str) -> Findings:
     yield from _check_name(path, name)
-    if exact_quantity(amount) < 0:
-        yield invalid(path, amount, NOT_NEGATIVE)
-    is_counted = name in _COUNTED or _is_extended(name)
-    if is_counted and exact_quantity(amount).denominator != 1:
-        yield invalid(path, amount, "must be an integer")
+    if _rounded(amount) < 0:
+        yield invalid(path, _shown(amount), NOT_NEGATIVE)
+    if (name in _COUNTED or _is_extended(name)) and _rounded(amount).denominator != 1:
+        yield invalid(path, _shown(amount), "must be an integer")
 
 
 def _check_name(path: str, name: str) -> Findings:
+    if name in _OF_CONTAINERS:
+        return
     errors = qualified_name_errors(name)
     yield from (invalid(path, name, error) for error in errors)
     if "/" in name:
@@ -73,7 +80,7 @@ def _check_name(path: str, name: str) -> Findings:
     is_huge_pages = name.startswith((_HUGE_PAGES, f"requests.{_HUGE_PAGES}"))
     if not errors and name not in _STANDARD and not is_huge_pages:
         yield invalid(path, name, "must be a standard resource type or fully qualified")
-    if name not in _OF_CONTAINERS and not name.startswith(_HUGE_PAGES):
+    if not name.startswith(_HUGE_PAGES):
         yield invalid(path, name, "must be a standard resource for containers")
 
 
@@ -82,10 +89,11 @@ def _check_limit(path: str, name: str, amount: str, limit: str | None) -> Findin
     if limit is None:
         if not may_exceed_requests:
             yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
-    elif not may_exceed_requests and exact_quantity(amount) != exact_quantity(limit):
-        yield invalid(f"{path}.requests", amount, f"must be equal to {name} limit of {limit}")
-    elif exact_quantity(amount) > exact_quantity(limit):
-        yield invalid(f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limit}")
+    elif not may_exceed_requests and _rounded(amount) != _rounded(limit):
+        yield invalid(f"{path}.requests", _shown(amount), f"must be equal to {name} limit of {_shown(limit)}")
+    elif _rounded(amount) > _rounded(limit):
+        text = f"must be less than or equal to {name} limit of {_shown(limit)}"
+        yield invalid(f"{path}.requests", _shown(amount), text)
 
 
 def _is_native(name: str) -> bool:

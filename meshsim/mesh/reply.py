@@ -71,15 +71,20 @@ def compile_redirect(redirect: Redirect, match: HttpMatch | None) -> RedirectRep
 
 def _target(redirect: Redirect, match: HttpMatch | None) -> Callable[[Request], bytes]:
     if redirect.uri:
-        uri = redirect.uri.encode()
+        uri = _rooted(redirect.uri)
         if b"?" in uri:
             return lambda request: uri  # noqa: ARG005 - its own query replaces the request's
         return lambda request: uri + request.target[len(request.path) :]
     if redirect.prefix_rewrite:
-        prefix = redirect.prefix_rewrite.encode()
+        prefix = _rooted(redirect.prefix_rewrite)
         length = len(((match.uri.prefix if match and match.uri else None) or "/").encode())
         return lambda request: prefix + request.target[length:]
     return lambda request: request.target
+
+
+def _rooted(path: str) -> bytes:
+    """The path with the slash that Envoy gives one without: a host name that goes on with a path is another host."""
+    return path.encode() if path.startswith("/") else b"/" + path.encode()
 
 
 def _without_port(authority: bytes) -> bytes:

@@ -74,6 +74,7 @@ def test_an_authority_alone_leaves_the_target_alone() -> None:
         ({"derivePort": "FROM_REQUEST_PORT"}, "h", "/", "http://h:9080/"),
         ({"derivePort": "FROM_PROTOCOL_DEFAULT"}, "h", "/", "http://h/"),
         ({"prefixRewrite": "/post/"}, "h", "/pre/a?x", "http://h/post/a?x"),
+        ({"uri": "new"}, "a.com", "/old", "http://a.com/new"),
     ],
 )
 def test_redirects(redirect: dict[str, object], host: str, target: str, location: str) -> None:

@@ -199,8 +199,7 @@ async def test_a_client_that_leaves_is_seen_although_its_upstream_reads_nothing_
 
 async def test_a_timeout_is_a_504_and_counts_every_attempt() -> None:
     rule = vs(
-        "  - timeout: 1s\n    retries: {attempts: 5, retryOn: 5xx, perTryTimeout: 400ms, backoff: 1ms}\n    "
-        + _TO_APP
+        "  - timeout: 1s\n    retries: {attempts: 5, retryOn: 5xx, perTryTimeout: 400ms, backoff: 1ms}\n    " + _TO_APP
     )
     async with Upstream(lambda _: b"") as upstream, proxying(app(upstream), rule) as proxy:
         started = time.monotonic()

@@ -104,6 +104,7 @@ function drawWeights(place, rollout) {
 function drawSteps(place, rollout) {
   const steps = rollout.spec?.strategy?.canary?.steps ?? [];
   const index = rollout.status?.currentStepIndex ?? 0;
+  place.parentElement.hidden = steps.length === 0;
   fill(place, "li", steps, (item, step, position) => {
     item.className = position < index ? "done" : position === index ? "current" : "";
     item.replaceChildren(stepText(step));

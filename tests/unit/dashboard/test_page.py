@@ -21,3 +21,7 @@ def test_the_script_makes_no_markup_of_text(sink: str) -> None:
 def test_the_page_has_no_code_of_its_own_and_nothing_from_elsewhere(code: str) -> None:
     """As its content security policy demands: what an attacker puts in would not run either."""
     assert re.findall(code, STATIC.joinpath("index.html").read_text()) == []
+
+
+def test_what_the_script_hides_is_hidden_whatever_its_class_lays_out() -> None:
+    assert "[hidden] { display: none !important; }" in STATIC.joinpath("style.css").read_text()

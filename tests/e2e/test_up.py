@@ -159,7 +159,7 @@ spec: {replicas: six}
             "odd.yaml",
             "apiVersion: x/v1\nkind: Odd\nmetadata: {name: a}\n",
             3,
-            "odd.yaml:1:1: Odd of x/v1 is not a kind",
+            "Error: meshsim serves none of these kinds: Odd (",
         ),
     ],
 )

@@ -1,5 +1,5 @@
 # One image for every plane; docker-compose.yml gives each its command.
-# Stages: build (a virtual environment), meshsim (the default), load (meshsim and locust).
+# Stages: build (a virtual environment), meshsim (the default), load (locust).
 # It runs as anybody, on a read-only root, with nothing to write to but /tmp and what is mounted:
 #   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8080:8080 -v "$PWD/examples/blog-canary:/manifests:ro" \
 #     meshsim up --host 0.0.0.0 -f /manifests
@@ -27,13 +27,17 @@ HEALTHCHECK --interval=5s --timeout=5s --start-period=20s CMD ["meshsim", "healt
 ENTRYPOINT ["meshsim"]
 CMD ["--help"]
 
-FROM build AS build-load
-RUN pip --python /opt/meshsim install -c requirements/dev.txt locust
+FROM python:3.11-slim AS build-load
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+COPY requirements requirements
+RUN python -m venv --without-pip /opt/locust && pip --python /opt/locust install -c requirements/dev.txt locust
 
-FROM meshsim AS load
-COPY --from=build-load /opt/meshsim /opt/meshsim
+FROM python:3.11-slim AS load
+COPY --from=build-load /opt/locust /opt/locust
 COPY loadtest /loadtest
-HEALTHCHECK NONE
+ENV PATH=/opt/locust/bin:$PATH PYTHONUNBUFFERED=1 PYTHONPATH=/
+USER 10001:10001
 ENTRYPOINT ["locust", "-f", "/loadtest/locustfile.py"]
 
 FROM meshsim

@@ -121,7 +121,7 @@ def test_one_container_runs_it_all_for_anybody_on_a_read_only_root_without_a_hom
         def health() -> str:
             return docker("inspect", "--format", "{{.State.Health.Status}}", container).strip()
 
-        eventually_blocking(lambda: health() == "healthy", within_s=60)
+        eventually_blocking(lambda: health() == "healthy", within_s=120)
         address = docker("port", container, "8080").strip()
         eventually_blocking(lambda: ask(address, "my-app") == Answer(200, "v1"), within_s=30, ignoring=(OSError,))
         assert docker("exec", container, "meshsim", "health") == "healthy: apiserver, controller, node, proxy\n"

@@ -1,10 +1,11 @@
 """Read the protobuf fields of Kubernetes' own kinds out of their Go types, as far as the API server serves them.
 
-    python tools/protobuf_fields.py API-MODULE APIMACHINERY-MODULE    writes meshsim/apiserver/protobuf_fields.json
+    python tools/protobuf_fields.py API-MODULE APIMACHINERY-MODULE
 
-The arguments are directories of the Go modules k8s.io/api and k8s.io/apimachinery. A field is its number, JSON
-name, type and flags: `r` repeated, `m` a map, `p` a pointer (a zero value counts as given), `i` inlined. A list
-that is no single value has a fourth element: the keys of its items, or `=` when it is a set of plain values.
+It writes meshsim/apiserver/kinds/protobuf_fields.json. The arguments are directories of the Go modules k8s.io/api and
+k8s.io/apimachinery. A field is its number, JSON name, type and flags: `r` repeated, `m` a map, `p` a pointer (a zero
+value counts as given), `i` inlined. A list that is no single value has a fourth element: the keys of its items, or `=`
+when it is a set of plain values.
 """
 
 import json
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-TARGET: Final = Path(__file__).parent.parent / "meshsim" / "apiserver" / "protobuf_fields.json"
+TARGET: Final = Path(__file__).parent.parent / "meshsim" / "apiserver" / "kinds" / "protobuf_fields.json"
 PACKAGES: Final = {
     "k8s.io/api/core/v1": "core",
     "k8s.io/api/apps/v1": "apps",

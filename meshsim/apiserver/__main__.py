@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from meshsim.apiserver.flags import add_security_flags, check_security_flags, wishes_of
+from meshsim.apiserver.access.flags import add_security_flags, check_security_flags, wishes_of
 from meshsim.apiserver.server import api_server
 from meshsim.dashboard.server import DashboardServer
 from meshsim.kit.clock import LoopClock
@@ -18,7 +18,7 @@ from meshsim.kit.hosts import is_loopback, reached_at
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 
 if TYPE_CHECKING:
-    from meshsim.apiserver.credentials import Credentials
+    from meshsim.apiserver.access.credentials import Credentials
 
 _log: Final = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def main() -> int:
             await _serve(plane, flags, None)
         else:
             # Nine megabytes of cryptography, which only this needs.
-            from meshsim.apiserver.credentials import credentials  # noqa: PLC0415
+            from meshsim.apiserver.access.credentials import credentials  # noqa: PLC0415
 
             with wishes_of(flags) as wishes:
                 own = await asyncio.to_thread(credentials, wishes, LoopClock().now())

@@ -3,11 +3,11 @@
 from meshsim.api.kinds import POD, POD_DISRUPTION_BUDGET
 from meshsim.api.meta import Key
 from meshsim.apiserver import refusals
-from meshsim.apiserver.deletion import DeleteOptions
-from meshsim.apiserver.disruption import check_budgets
 from meshsim.apiserver.refusals import Cause
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.selection import Selection
+from meshsim.apiserver.storage.selection import Selection
+from meshsim.apiserver.writing.deletion import DeleteOptions
+from meshsim.apiserver.writing.disruption import check_budgets
 
 
 def evict(registry: Registry, key: Key, options: DeleteOptions, *, dry_run: bool = False) -> None:

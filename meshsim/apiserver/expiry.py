@@ -6,8 +6,8 @@ from typing import Final
 from meshsim.api.decode import Object
 from meshsim.api.kinds import EVENT
 from meshsim.api.meta import key_of
-from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import Clock
 from meshsim.kit.timestamps import from_rfc3339

@@ -6,11 +6,11 @@ from typing import Any
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key, key_of
-from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.eviction import evict
 from meshsim.apiserver.registry import Registry, WriteOptions
-from meshsim.apiserver.selection import selection_of
-from meshsim.apiserver.watch import Watch
+from meshsim.apiserver.storage.selection import selection_of
+from meshsim.apiserver.storage.watch import Watch
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import Listing, PatchType, WatchEvent
 
 

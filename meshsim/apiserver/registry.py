@@ -9,20 +9,21 @@ from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import NAMESPACE, Kind
 from meshsim.api.merge_patch import merge_patch
 from meshsim.api.meta import Key, key_of
-from meshsim.apiserver import refusals, scale, strategy
-from meshsim.apiserver.admission import FieldValidation, Warn, check_admission, check_fields, check_status
-from meshsim.apiserver.apply import Applying, applied
-from meshsim.apiserver.conversion import to_version
-from meshsim.apiserver.definitions import DEFINITION, established
-from meshsim.apiserver.deletion import DeleteOptions, Deleter
-from meshsim.apiserver.generated_names import NameEndings
-from meshsim.apiserver.managers import Updating, managed_after, said_entries
-from meshsim.apiserver.patch import is_built_in, json_patch, patch_types, strategic_merge_patch
+from meshsim.apiserver import refusals
+from meshsim.apiserver.kinds.conversion import to_version
+from meshsim.apiserver.kinds.definitions import DEFINITION, established
+from meshsim.apiserver.kinds.schemas import full_schema
 from meshsim.apiserver.refusals import Cause
-from meshsim.apiserver.schemas import full_schema
-from meshsim.apiserver.selection import Selection
 from meshsim.apiserver.served_definitions import Definitions
-from meshsim.apiserver.store import Store
+from meshsim.apiserver.storage.selection import Selection
+from meshsim.apiserver.storage.store import Store
+from meshsim.apiserver.writing import scale, strategy
+from meshsim.apiserver.writing.admission import FieldValidation, Warn, check_admission, check_fields, check_status
+from meshsim.apiserver.writing.apply import Applying, applied
+from meshsim.apiserver.writing.deletion import DeleteOptions, Deleter
+from meshsim.apiserver.writing.generated_names import NameEndings
+from meshsim.apiserver.writing.managers import Updating, managed_after, said_entries
+from meshsim.apiserver.writing.patch import is_built_in, json_patch, patch_types, strategic_merge_patch
 from meshsim.client.api import PatchType
 from meshsim.kit.chance import Draw
 

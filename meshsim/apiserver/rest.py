@@ -8,23 +8,24 @@ from aiohttp import HttpVersion11, web
 
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import POD
-from meshsim.apiserver import query, refusals
-from meshsim.apiserver.about import About, json_answer
-from meshsim.apiserver.admission import FieldValidation
-from meshsim.apiserver.apply import Applying
-from meshsim.apiserver.bodies import MAX_BODY_BYTES, read_body
-from meshsim.apiserver.deletion import DeleteOptions
+from meshsim.apiserver import refusals
+from meshsim.apiserver.answers.representation import JSON, PlainJson, Representation, negotiate
+from meshsim.apiserver.answers.streams import Streams
+from meshsim.apiserver.discovery.about import About, json_answer
 from meshsim.apiserver.eviction import evict
-from meshsim.apiserver.nodes import Nodes
-from meshsim.apiserver.pages import Page, page_of
-from meshsim.apiserver.patch import patch_types
-from meshsim.apiserver.paths import Paths, Target
-from meshsim.apiserver.pod_streams import PodStreams
+from meshsim.apiserver.kinds.served import NOT_EMULATED
+from meshsim.apiserver.pods.nodes import Nodes
+from meshsim.apiserver.pods.pod_streams import PodStreams
 from meshsim.apiserver.registry import Registry, WriteOptions
-from meshsim.apiserver.representation import JSON, PlainJson, Representation, negotiate
-from meshsim.apiserver.selection import Selection, selection_of
-from meshsim.apiserver.served import NOT_EMULATED
-from meshsim.apiserver.streams import Streams
+from meshsim.apiserver.requests import query
+from meshsim.apiserver.requests.bodies import MAX_BODY_BYTES, read_body
+from meshsim.apiserver.requests.pages import Page, page_of
+from meshsim.apiserver.requests.paths import Paths, Target
+from meshsim.apiserver.storage.selection import Selection, selection_of
+from meshsim.apiserver.writing.admission import FieldValidation
+from meshsim.apiserver.writing.apply import Applying
+from meshsim.apiserver.writing.deletion import DeleteOptions
+from meshsim.apiserver.writing.patch import patch_types
 from meshsim.client.api import ApiError, PatchType
 from meshsim.kit.bearer import knows
 from meshsim.kit.foreign import foreign_reason

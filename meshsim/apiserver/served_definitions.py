@@ -3,10 +3,10 @@
 from meshsim.api.decode import Object
 from meshsim.api.meta import key_of
 from meshsim.apiserver import refusals
-from meshsim.apiserver.custom import CustomKind
-from meshsim.apiserver.definitions import DEFINITION, kind_of, shipped_definitions
-from meshsim.apiserver.deletion import DeleteOptions, Deleter
-from meshsim.apiserver.store import Store
+from meshsim.apiserver.kinds.custom import CustomKind
+from meshsim.apiserver.kinds.definitions import DEFINITION, kind_of, shipped_definitions
+from meshsim.apiserver.storage.store import Store
+from meshsim.apiserver.writing.deletion import DeleteOptions, Deleter
 
 _CLEANUP = DeleteOptions(grace_s=0)
 

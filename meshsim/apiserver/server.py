@@ -11,16 +11,16 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
-from meshsim.apiserver.bodies import MAX_BODY_BYTES
-from meshsim.apiserver.definitions import DEFINITION, kind_of
 from meshsim.apiserver.expiry import expire_events
-from meshsim.apiserver.journal import Journal
+from meshsim.apiserver.kinds.definitions import DEFINITION, kind_of
+from meshsim.apiserver.kinds.schemas import load_schemas
+from meshsim.apiserver.kinds.served import SERVED
 from meshsim.apiserver.local import LocalApi
 from meshsim.apiserver.registry import Registry
+from meshsim.apiserver.requests.bodies import MAX_BODY_BYTES
 from meshsim.apiserver.rest import Rest
-from meshsim.apiserver.schemas import load_schemas
-from meshsim.apiserver.served import SERVED
-from meshsim.apiserver.store import Store
+from meshsim.apiserver.storage.journal import Journal
+from meshsim.apiserver.storage.store import Store
 from meshsim.kit.address import Address, cannot_listen
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock

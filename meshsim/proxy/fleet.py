@@ -13,12 +13,12 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.errors import StartError
 from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
-from meshsim.proxy.configuration import warn
-from meshsim.proxy.drain import Drain
-from meshsim.proxy.pages import serve_site
-from meshsim.proxy.queries import Queries
+from meshsim.proxy.configuration.configuration import warn
+from meshsim.proxy.own_pages.drain import Drain
+from meshsim.proxy.own_pages.pages import serve_site
+from meshsim.proxy.own_pages.queries import Queries
+from meshsim.proxy.own_pages.sites import admin_site, stats_site
 from meshsim.proxy.server import ProxyOptions
-from meshsim.proxy.sites import admin_site, stats_site
 from meshsim.proxy.sockets import Ports
 from meshsim.proxy.spokesman import Spokesman
 from meshsim.proxy.workers import Worker, asked, start_worker

@@ -17,18 +17,18 @@ from meshsim.kit.plane import Plane
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import ProxySpec
 from meshsim.mesh.endpoints import Workload
-from meshsim.proxy.admin import Admin
-from meshsim.proxy.configuration import Publisher, warn
+from meshsim.proxy.configuration.configuration import Publisher, warn
+from meshsim.proxy.configuration.files import FileSource
+from meshsim.proxy.configuration.sources import ApiSource
 from meshsim.proxy.downstream import Downstream
-from meshsim.proxy.drain import Drain
 from meshsim.proxy.engine import Engine
-from meshsim.proxy.files import FileSource
 from meshsim.proxy.log_writer import LogWriter
-from meshsim.proxy.pages import serve_site
-from meshsim.proxy.queries import EngineSampler, Queries
+from meshsim.proxy.own_pages.admin import Admin
+from meshsim.proxy.own_pages.drain import Drain
+from meshsim.proxy.own_pages.pages import serve_site
+from meshsim.proxy.own_pages.queries import EngineSampler, Queries
+from meshsim.proxy.own_pages.sites import admin_site, stats_site
 from meshsim.proxy.settings import Settings
-from meshsim.proxy.sites import admin_site, stats_site
-from meshsim.proxy.sources import ApiSource
 from meshsim.telemetry.accesslog import json_line, text_line
 
 _BACKLOG: Final = 1024

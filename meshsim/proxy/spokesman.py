@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from meshsim.proxy.admin import DONE
-from meshsim.proxy.drain import Drain
-from meshsim.proxy.pages import JSON, TEXT, Ask, Page
-from meshsim.proxy.queries import Add
-from meshsim.proxy.statuses import clusters_page, merged_clusters
+from meshsim.proxy.own_pages.admin import DONE
+from meshsim.proxy.own_pages.drain import Drain
+from meshsim.proxy.own_pages.pages import JSON, TEXT, Ask, Page
+from meshsim.proxy.own_pages.queries import Add
+from meshsim.proxy.own_pages.statuses import clusters_page, merged_clusters
 from meshsim.proxy.workers import Worker, asked
 from meshsim.telemetry.exposition import CONTENT_TYPE, merged
 

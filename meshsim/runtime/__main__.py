@@ -21,15 +21,15 @@ from meshsim.kit.flags import PlaneParser, port
 from meshsim.kit.hosts import is_any
 from meshsim.kit.plane import Plane, add_plane_flags, run_plane
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.endpoints import Caches, EndpointsController
-from meshsim.runtime.events import PodEvents
-from meshsim.runtime.guard import passes_of
-from meshsim.runtime.kubelet import Kubelet
+from meshsim.runtime.containers.events import PodEvents
+from meshsim.runtime.endpoints.endpoints import Caches, EndpointsController
 from meshsim.runtime.listening import has_aliases
-from meshsim.runtime.own_address import address_towards
-from meshsim.runtime.pages import NodePages
-from meshsim.runtime.pod_worker import Node
-from meshsim.runtime.runtimes import Runtimes
+from meshsim.runtime.pods.kubelet import Kubelet
+from meshsim.runtime.pods.own_address import address_towards
+from meshsim.runtime.pods.pod_worker import Node
+from meshsim.runtime.pods.runtimes import Runtimes
+from meshsim.runtime.served.guard import passes_of
+from meshsim.runtime.served.pages import NodePages
 from meshsim.telemetry.pages import serve_pages
 
 _log: Final = logging.getLogger(__name__)

@@ -21,10 +21,10 @@ from meshsim.kit.clock import LoopClock
 from meshsim.kit.heap import building_to_stay
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import ProxySpec, Snapshot
-from meshsim.proxy.configuration import Publisher, warn
+from meshsim.proxy.configuration.configuration import Publisher, warn
+from meshsim.proxy.configuration.sources import ApiSource
 from meshsim.proxy.engine import Engine
 from meshsim.proxy.settings import Settings
-from meshsim.proxy.sources import ApiSource
 
 _CHANGES: Final = 30
 _SHAPES: Final = {"mesh": "", 'gateway "*"': "*", "gateway wildcard": "*.example.com"}

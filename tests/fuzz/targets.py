@@ -13,7 +13,7 @@ from controller.analysis.conditions import ConditionError, evaluate
 from controller.analysis.providers.jsonpath import JsonPathError, find_first
 from meshsim.api.decode import read_documents, read_json, write_json
 from meshsim.api.selectors import parse_field_selector, parse_label_selector
-from meshsim.apiserver.protobuf import read_protobuf
+from meshsim.apiserver.requests.protobuf import read_protobuf
 from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
 from meshsim.http1.grammar import MAX_HEAD_BYTES

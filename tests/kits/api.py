@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from meshsim.api.decode import Object, read_json, write_json
 from meshsim.api.kinds import Kind
 from meshsim.api.meta import Key
-from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.eviction import evict
+from meshsim.apiserver.kinds.schemas import load_schemas
+from meshsim.apiserver.kinds.served import SERVED
 from meshsim.apiserver.registry import Registry, WriteOptions
-from meshsim.apiserver.schemas import load_schemas
-from meshsim.apiserver.selection import selection_of
-from meshsim.apiserver.served import SERVED
-from meshsim.apiserver.store import Store
-from meshsim.apiserver.watch import Watch
+from meshsim.apiserver.storage.selection import selection_of
+from meshsim.apiserver.storage.store import Store
+from meshsim.apiserver.storage.watch import Watch
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import Listing, PatchType, WatchEvent
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import Clock, VirtualClock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from meshsim.api.decode import Object
 from meshsim.api.kinds import NODE, POD
 from meshsim.api.meta import Key
-from meshsim.apiserver.nodes import kubelet_url
+from meshsim.apiserver.pods.nodes import kubelet_url
 from meshsim.apiserver.server import api_server
 from meshsim.client.api import ApiError
 from meshsim.client.http import HttpApi

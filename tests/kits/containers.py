@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from meshsim.api.core import Container, Pod
 from meshsim.kit.clock import VirtualClock
-from meshsim.runtime.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage
-from meshsim.runtime.log import ContainerLog
+from meshsim.runtime.containers.containers import KILLED, Exit, Sandbox, StartRefusedError, Usage
+from meshsim.runtime.containers.log import ContainerLog
 
 
 class ScriptedContainer:

@@ -8,7 +8,7 @@ from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot, compile_snaps
 from meshsim.mesh.identity import ListenerSpec, Role
 from meshsim.mesh.request import Request
 from meshsim.mesh.route import Route, RouteTable
-from meshsim.proxy.files import read_mesh_texts
+from meshsim.proxy.configuration.files import read_mesh_texts
 
 SERVICES = """
 apiVersion: v1

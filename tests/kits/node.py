@@ -10,11 +10,11 @@ from meshsim.api.lag import Lags
 from meshsim.client.informer import Informer
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.endpoints import Caches, EndpointsController
-from meshsim.runtime.events import PodEvents
-from meshsim.runtime.kubelet import Kubelet
-from meshsim.runtime.pod_worker import Node
-from meshsim.runtime.runtimes import Runtimes
+from meshsim.runtime.containers.events import PodEvents
+from meshsim.runtime.endpoints.endpoints import Caches, EndpointsController
+from meshsim.runtime.pods.kubelet import Kubelet
+from meshsim.runtime.pods.pod_worker import Node
+from meshsim.runtime.pods.runtimes import Runtimes
 from tests.kits.api import InProcessApi
 
 

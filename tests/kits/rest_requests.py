@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from meshsim.api.decode import Object, write_json
 from meshsim.api.kinds import POD, Kind
-from meshsim.apiserver.served import SERVED
+from meshsim.apiserver.kinds.served import SERVED
 from meshsim.client.api import PatchType
 from tests.kits.manifests import config_map, pod, replica_set, rollout, service, virtual_service
 

@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from meshsim.apiserver.spdy import DICTIONARY
+from meshsim.apiserver.pods.spdy import DICTIONARY
 
 
 class SpdyClient:

@@ -12,12 +12,12 @@ import pytest
 
 from meshsim.api.kinds import CONFIG_MAP, ROLLOUT
 from meshsim.api.meta import Key
-from meshsim.apiserver.custom import CustomKind
-from meshsim.apiserver.definitions import DEFINITION
-from meshsim.apiserver.deletion import DeleteOptions
-from meshsim.apiserver.selection import Selection
+from meshsim.apiserver.kinds.custom import CustomKind
+from meshsim.apiserver.kinds.definitions import DEFINITION
 from meshsim.apiserver.server import api_server
-from meshsim.apiserver.watch import Watch
+from meshsim.apiserver.storage.selection import Selection
+from meshsim.apiserver.storage.watch import Watch
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import ApiError, ExpiredError, NotFoundError
 from meshsim.client.http import HttpApi
 from meshsim.kit.clock import LoopClock, VirtualClock

@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from meshsim.api.kinds import Kind
-from meshsim.apiserver.served import NOT_EMULATED
+from meshsim.apiserver.kinds.served import NOT_EMULATED
 from meshsim.client.http import HttpApi
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from meshsim.api.kinds import NODE, POD, POD_DISRUPTION_BUDGET
 from meshsim.api.meta import Key
-from meshsim.apiserver.port_forward import TUNNELLED as PROTOCOL
-from meshsim.apiserver.spdy import Closed, Data, Event, SpdyConnection
+from meshsim.apiserver.pods.port_forward import TUNNELLED as PROTOCOL
+from meshsim.apiserver.pods.spdy import Closed, Data, Event, SpdyConnection
 from meshsim.client.api import NotFoundError
 from meshsim.client.http import HttpApi
 from tests.kits.manifests import pod

@@ -12,10 +12,10 @@ import pytest
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP
-from meshsim.apiserver.certificates import certificate_of, new_authority, new_certificate
-from meshsim.apiserver.credentials import Credentials, credentials
+from meshsim.apiserver.access.certificates import certificate_of, new_authority, new_certificate
+from meshsim.apiserver.access.credentials import Credentials, credentials
+from meshsim.apiserver.access.wishes import Wishes
 from meshsim.apiserver.server import api_server
-from meshsim.apiserver.wishes import Wishes
 from meshsim.client.api import ApiError, UnreachableError
 from meshsim.client.connection import Connection, tls_of
 from meshsim.client.http import HttpApi

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from meshsim.api.kinds import CONFIG_MAP
-from meshsim.apiserver.certificates import certificate_of, new_authority, new_certificate
+from meshsim.apiserver.access.certificates import certificate_of, new_authority, new_certificate
 from meshsim.client.api import UnreachableError
 from meshsim.client.http import HttpApi
 from meshsim.client.kubeconfig import Kubeconfig

@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import logging
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
+from controller.analysis.providers.in_cluster import StandIn
 from controller.analysis.providers.outbound import GuardedResolver, Outbound, is_metadata_address
 from controller.analysis.providers.provider import ProviderError
 from controller.analysis.providers.registry import Providers
@@ -28,12 +33,15 @@ async def measured(
     api: InProcessApi | None = None,
     environment: Mapping[str, str] | None = None,
     default_prometheus: str = "",
+    stand_in: StandIn | None = None,
+    names: AbstractResolver | None = None,
     **metric: Any,
 ) -> Measurement:
     api = api or InProcessApi()
     typed = decode(Metric, {"name": "m", "provider": provider, **metric})
-    async with Outbound() as outbound:
-        providers = Providers(api, api.clock, outbound, default_prometheus, environment or {})
+    async with Outbound(names=names) as outbound:
+        prometheus = stand_in or StandIn(default_prometheus)
+        providers = Providers(api, api.clock, outbound, prometheus, environment or {})
         found = await providers.of(typed, "default")
         return await found.run(RUN, typed)
 
@@ -101,6 +109,88 @@ async def test_whoever_names_no_address_is_told_and_the_environment_names_it_for
     assert (by_environment.value, by_default.value) == ("[1]", "[1]")
     with pytest.raises(ProviderError, match="prometheus address is not configured"):
         await measured(prometheus)
+
+
+class Names(AbstractResolver):
+    """Knows the given names and no others."""
+
+    def __init__(self, **addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if host not in self._addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        address = self._addresses[host]
+        return [ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def asks(address: str, **spec: Any) -> Object:
+    return {"prometheus": {"address": address, "query": "up", **spec}}
+
+
+async def test_the_mesh_answers_for_a_prometheus_inside_a_cluster_and_the_log_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inside = ("http://prometheus.istio-system:9090", "http://prometheus.monitoring.svc.cluster.local:9090/prom/")
+    headers = [{"key": "Authorization", "value": "Bearer secret"}]
+    async with Answers(always(vector("1"))) as server:
+        stand_in = StandIn(server.url)
+        with caplog.at_level(logging.WARNING):
+            found = [
+                await measured(asks(address, headers=headers), stand_in=stand_in, names=Names())
+                for address in (*inside, *inside)
+            ]
+
+    assert [measurement.value for measurement in found] == ["[1]"] * 4
+    assert all(measurement.metadata["meshsim.dev/answered-by"] == server.url for measurement in found)
+    assert server.asked == ["GET /api/v1/query?query=up"] * 4
+    assert not any("Authorization" in headers for headers in server.headers)
+    assert caplog.messages == [
+        f"{address.rstrip('/')} is an address inside a cluster, unknown here: {server.url} answers instead"
+        for address in inside
+    ]
+
+
+async def test_a_name_that_resolves_is_asked_itself() -> None:
+    async with Answers(always(vector("1"))) as theirs, Answers(always(vector("2"))) as ours:
+        address = theirs.url.replace("127.0.0.1", "prometheus")
+        names = Names(prometheus="127.0.0.1")
+        measurement = await measured(asks(address), default_prometheus=ours.url, names=names)
+
+    assert measurement.value == "[1]"
+    assert "meshsim.dev/answered-by" not in measurement.metadata
+    assert ours.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("http://prometheus.example.com:9090", "no answer from http://prometheus.example.com:9090: no such host"),
+        ("http://metadata", "169.254.169.254 is a link-local or metadata address"),
+        ("http://dead:1", "no answer from http://dead:1: connection refused"),
+    ],
+)
+async def test_nobody_answers_for_other_addresses_that_fail(address: str, complaint: str) -> None:
+    names = Names(metadata="169.254.169.254", dead="127.0.0.1")
+    async with Answers(always(vector("1"))) as server:
+        measurement = await measured(asks(address), default_prometheus=server.url, names=names)
+
+    assert measurement.phase == "Error"
+    assert complaint in measurement.message
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("default", ["", "http://prometheus.istio-system:9090"])
+async def test_without_another_prometheus_an_address_inside_a_cluster_is_an_error(default: str) -> None:
+    address = "http://prometheus.istio-system:9090"
+    measurement = await measured(asks(address), default_prometheus=default, names=Names())
+
+    assert measurement.message == f"no answer from {address}: no such host"
 
 
 async def test_headers_and_a_password_prove_who_asks_prometheus() -> None:
@@ -271,7 +361,7 @@ async def test_a_template_reaches_no_metadata_service(url: str) -> None:
 
 
 async def test_a_name_that_leads_to_a_metadata_service_leads_nowhere() -> None:
-    resolver = GuardedResolver()
+    resolver = GuardedResolver(ThreadedResolver())
 
     with pytest.raises(ProviderError, match="metadata address"):
         await resolver.resolve("169.254.169.254", 80)

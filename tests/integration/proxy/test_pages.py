@@ -10,7 +10,7 @@ import pytest
 from meshsim.kit.address import Address
 from meshsim.kit.errors import StartError
 from meshsim.kit.tasks import TaskOwner
-from meshsim.proxy.pages import Ask, Page, Site, serve_site
+from meshsim.proxy.own_pages.pages import Ask, Page, Site, serve_site
 from tests.kits.dataplane import Client
 from tests.kits.eventually import eventually
 

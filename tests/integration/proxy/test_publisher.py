@@ -6,7 +6,7 @@ import pytest
 
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot
-from meshsim.proxy.configuration import Publisher
+from meshsim.proxy.configuration.configuration import Publisher
 from tests.kits.eventually import eventually
 from tests.kits.mesh import objects
 

@@ -12,8 +12,8 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.clusters import ServiceName
 from meshsim.mesh.endpoints import Workload
-from meshsim.proxy.pages import serve_site
-from meshsim.proxy.queries import Add, Queries
+from meshsim.proxy.own_pages.pages import serve_site
+from meshsim.proxy.own_pages.queries import Add, Queries
 from meshsim.telemetry.exposition import exposition
 from meshsim.telemetry.istio import BOTH, RequestMetrics, SeriesKey, names_of, numbers_of
 from meshsim.telemetry.promql.exposed import labels_of

@@ -13,8 +13,8 @@ from meshsim.client.api import Listing
 from meshsim.kit.clock import LoopClock, VirtualClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.mesh.compile import MeshObjects, ProxySpec, Snapshot
-from meshsim.proxy.configuration import Publisher
-from meshsim.proxy.sources import ApiSource
+from meshsim.proxy.configuration.configuration import Publisher
+from meshsim.proxy.configuration.sources import ApiSource
 from tests.kits.api import InProcessApi
 from tests.kits.eventually import eventually
 from tests.kits.mesh import objects

@@ -12,7 +12,7 @@ from meshsim.api.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE, Kind
 from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError, WatchEvent
 from meshsim.kit.clock import VirtualClock
-from meshsim.runtime.simulated import SimulatedContainer
+from meshsim.runtime.simulated.simulated import SimulatedContainer
 from tests.kits.api import InProcessApi
 from tests.kits.eventually import eventually
 from tests.kits.node import RunningNode, new_api, running_node

@@ -9,7 +9,7 @@ from meshsim.api.meta import Key
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.tasks import TaskOwner
 from meshsim.kit.timestamps import to_rfc3339
-from meshsim.runtime.events import PodEvent, PodEvents
+from meshsim.runtime.containers.events import PodEvent, PodEvents
 from tests.kits.api import InProcessApi
 from tests.kits.eventually import eventually
 from tests.kits.pods import pod_object

@@ -10,7 +10,7 @@ import pytest_asyncio
 from meshsim.api.decode import Object
 from meshsim.api.kinds import POD
 from meshsim.api.meta import Key
-from meshsim.apiserver.pod_columns import pod_cells
+from meshsim.apiserver.answers.pod_columns import pod_cells
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
 from tests.kits.eventually import eventually

@@ -7,9 +7,9 @@ import pytest
 
 from meshsim.api.core import Container
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.conversation import Wanted
-from meshsim.runtime.inside import ProgramInside
-from meshsim.runtime.stdio import Input, Terminal
+from meshsim.runtime.containers.conversation import Wanted
+from meshsim.runtime.programs.inside import ProgramInside
+from meshsim.runtime.programs.stdio import Input, Terminal
 from tests.kits.eventually import eventually
 
 pytestmark = pytest.mark.asyncio

@@ -15,8 +15,8 @@ from meshsim.api.meta import Key
 from meshsim.client.api import NotFoundError
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.timestamps import from_rfc3339
-from meshsim.runtime.containers import Sandbox
-from meshsim.runtime.simulated import SimulatedContainer
+from meshsim.runtime.containers.containers import Sandbox
+from meshsim.runtime.simulated.simulated import SimulatedContainer
 from tests.kits.eventually import eventually
 from tests.kits.manifests import config_map
 from tests.kits.node import RunningNode, new_api, running_node

@@ -6,7 +6,7 @@ import pytest
 from meshsim.api.decode import Object
 from meshsim.api.kinds import NODE
 from meshsim.api.meta import Key
-from meshsim.apiserver.nodes import kubelet_url
+from meshsim.apiserver.pods.nodes import kubelet_url
 from meshsim.client.api import ApiError
 from meshsim.client.http import HttpApi
 from tests.kits.apiserver import running_apiserver

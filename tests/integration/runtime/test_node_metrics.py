@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meshsim.api.kinds import POD
 from meshsim.kit.clock import VirtualClock
-from meshsim.runtime.metrics import pod_samples, replica_set_samples
+from meshsim.runtime.served.metrics import pod_samples, replica_set_samples
 from meshsim.telemetry.exposition import exposition
 from tests.kits.eventually import eventually
 from tests.kits.manifests import replica_set

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from meshsim.api.core import Container, HttpGet, Probe
-from meshsim.runtime.containers import Sandbox
-from meshsim.runtime.probes import Probed, attempt
+from meshsim.runtime.containers.containers import Sandbox
+from meshsim.runtime.containers.probes import Probed, attempt
 from tests.kits.containers import ScriptedContainer
 
 pytestmark = pytest.mark.asyncio

@@ -18,8 +18,8 @@ import pytest_asyncio
 from meshsim.api.core import Pod
 from meshsim.api.decode import decode
 from meshsim.kit.clock import LoopClock
-from meshsim.runtime.containers import Exit, Sandbox
-from meshsim.runtime.process import ProcessContainer, ProcessRuntime
+from meshsim.runtime.containers.containers import Exit, Sandbox
+from meshsim.runtime.programs.process import ProcessContainer, ProcessRuntime
 from tests.kits.eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from meshsim.apiserver.spdy import Closed, Data, Event, SpdyConnection
+from meshsim.apiserver.pods.spdy import Closed, Data, Event, SpdyConnection
 from tests.kits.cluster import Cluster, running_cluster
 from tests.kits.spdy import SpdyClient, data
 

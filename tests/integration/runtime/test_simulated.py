@@ -17,10 +17,10 @@ from meshsim.http1.fields import FieldsMemo, read_request_fields
 from meshsim.kit.chance import draws
 from meshsim.kit.clock import LoopClock
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.behaviour import Behaviour
-from meshsim.runtime.capacity import Limits
-from meshsim.runtime.containers import Exit
-from meshsim.runtime.simulated import Means, SimulatedContainer
+from meshsim.runtime.containers.containers import Exit
+from meshsim.runtime.simulated.behaviour import Behaviour
+from meshsim.runtime.simulated.capacity import Limits
+from meshsim.runtime.simulated.simulated import Means, SimulatedContainer
 from tests.kits.eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])

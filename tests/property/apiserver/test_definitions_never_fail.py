@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshsim.api.decode import Object, write_json
-from meshsim.apiserver.columns import columns_of
-from meshsim.apiserver.custom import CustomKind
-from meshsim.apiserver.definitions import DEFINITION
-from meshsim.apiserver.openapi import OpenApi
+from meshsim.apiserver.answers.columns import columns_of
+from meshsim.apiserver.discovery.openapi import OpenApi
+from meshsim.apiserver.kinds.custom import CustomKind
+from meshsim.apiserver.kinds.definitions import DEFINITION
+from meshsim.apiserver.kinds.served import SERVED
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.served import SERVED
-from meshsim.apiserver.store import Store
+from meshsim.apiserver.storage.store import Store
 from meshsim.client.api import ApiError
 from meshsim.kit.chance import draws
 from tests.unit.apiserver.test_definitions import definition, monitor

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, KINDS
 from meshsim.api.meta import Key, key_of
-from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.selection import Selection, seen, selection_of
-from meshsim.apiserver.store import Event, Store
+from meshsim.apiserver.storage.selection import Selection, seen, selection_of
+from meshsim.apiserver.storage.store import Event, Store
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import AlreadyExistsError, ConflictError, InvalidError, NotFoundError, PatchType
 from meshsim.kit.chance import draws
 from tests.kits.manifests import config_map

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, POD, Kind
 from meshsim.api.meta import Key, key_of
-from meshsim.apiserver.selection import Selection, seen
-from meshsim.apiserver.store import Event, Store
+from meshsim.apiserver.storage.selection import Selection, seen
+from meshsim.apiserver.storage.store import Event, Store
 
 START = 100
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from meshsim.api.core import Probe
 from meshsim.kit.chance import draws
-from meshsim.runtime.behaviour import Behaviour
-from meshsim.runtime.capacity import Limits, Station
-from meshsim.runtime.probes import Verdict
+from meshsim.runtime.containers.probes import Verdict
+from meshsim.runtime.simulated.behaviour import Behaviour
+from meshsim.runtime.simulated.capacity import Limits, Station
 
 GAPS_AND_SERVICES = st.lists(st.tuples(st.floats(0, 2), st.floats(0.01, 2)), max_size=40)
 LIMITS = st.builds(

@@ -2,7 +2,7 @@ import pytest
 
 from meshsim.api.kinds import KINDS
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.store import Store
+from meshsim.apiserver.storage.store import Store
 from meshsim.kit.chance import draws
 
 NOW = 1_767_225_600.0

@@ -4,8 +4,8 @@ import pytest
 
 from meshsim.api.kinds import ROLLOUT, VIRTUAL_SERVICE
 from meshsim.api.meta import Key
-from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.registry import Registry, WriteOptions
+from meshsim.apiserver.writing.admission import FieldValidation
 from meshsim.client.api import ApiError, InvalidError, PatchType
 from tests.kits.manifests import rollout, virtual_service
 

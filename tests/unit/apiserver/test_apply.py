@@ -5,10 +5,19 @@ import pytest
 from meshsim.api.decode import Object
 from meshsim.api.kinds import ROLLOUT, SERVICE
 from meshsim.api.meta import Key
-from meshsim.apiserver.apply import Applying
-from meshsim.apiserver.fieldsets import FieldSet, difference, fields_of, leaves, readable, union, value_at, without
-from meshsim.apiserver.messages import schema_of_message
+from meshsim.apiserver.kinds.messages import schema_of_message
 from meshsim.apiserver.registry import Registry, WriteOptions
+from meshsim.apiserver.writing.apply import Applying
+from meshsim.apiserver.writing.fieldsets import (
+    FieldSet,
+    difference,
+    fields_of,
+    leaves,
+    readable,
+    union,
+    value_at,
+    without,
+)
 from meshsim.client.api import ConflictError, NotFoundError, PatchType
 from tests.kits.manifests import rollout, service
 

@@ -7,8 +7,8 @@ import pytest
 from meshsim.api.decode import Object
 from meshsim.api.kinds import HORIZONTAL_POD_AUTOSCALER
 from meshsim.api.meta import Key
-from meshsim.apiserver.columns import columns_of
-from meshsim.apiserver.conversion import to_version
+from meshsim.apiserver.answers.columns import columns_of
+from meshsim.apiserver.kinds.conversion import to_version
 from meshsim.apiserver.registry import Registry, WriteOptions
 from meshsim.client.api import InvalidError, PatchType
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshsim.apiserver.certificates import (
+from meshsim.apiserver.access.certificates import (
     BrokenPemError,
     certificate_of,
     is_spent,

@@ -7,17 +7,17 @@ import pytest
 from meshsim.api.decode import Object, read_json
 from meshsim.api.kinds import ROLLOUT, Kind
 from meshsim.api.meta import Key
-from meshsim.apiserver.admission import FieldValidation
-from meshsim.apiserver.columns import columns_of
-from meshsim.apiserver.custom import CustomKind
-from meshsim.apiserver.definitions import DEFINITION
-from meshsim.apiserver.deletion import DeleteOptions
-from meshsim.apiserver.json_path import steps_of, value_at
-from meshsim.apiserver.openapi import OpenApi
+from meshsim.apiserver.answers.columns import columns_of
+from meshsim.apiserver.discovery.openapi import OpenApi
+from meshsim.apiserver.kinds.custom import CustomKind
+from meshsim.apiserver.kinds.definitions import DEFINITION
+from meshsim.apiserver.kinds.json_path import steps_of, value_at
+from meshsim.apiserver.kinds.served import SERVED
 from meshsim.apiserver.registry import Registry, WriteOptions
-from meshsim.apiserver.selection import Selection
-from meshsim.apiserver.served import SERVED
-from meshsim.apiserver.store import Store
+from meshsim.apiserver.storage.selection import Selection
+from meshsim.apiserver.storage.store import Store
+from meshsim.apiserver.writing.admission import FieldValidation
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import ApiError, InvalidError, NotFoundError, PatchType
 from meshsim.kit.chance import draws
 from tests.kits.manifests import rollout

@@ -5,8 +5,8 @@ import pytest
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, NAMESPACE, POD, REPLICA_SET, ROLLOUT
 from meshsim.api.meta import Key
-from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import ApiError, ConflictError, InvalidError, NotFoundError, PatchType
 from tests.kits.manifests import config_map, owned_by, pod, replica_set, rollout
 

@@ -1,11 +1,11 @@
 import json
 
 from meshsim.api.kinds import KINDS
-from meshsim.apiserver.discovery import Discovery
-from meshsim.apiserver.openapi import OpenApi
-from meshsim.apiserver.resource import resources_of
-from meshsim.apiserver.reviews import REVIEWS
-from meshsim.apiserver.usage import USAGE
+from meshsim.apiserver.discovery.discovery import Discovery
+from meshsim.apiserver.discovery.openapi import OpenApi
+from meshsim.apiserver.discovery.reviews import REVIEWS
+from meshsim.apiserver.kinds.resource import resources_of
+from meshsim.apiserver.pods.usage import USAGE
 
 DISCOVERY = Discovery([*resources_of(KINDS), *REVIEWS, *USAGE])
 OPENAPI = OpenApi(KINDS)

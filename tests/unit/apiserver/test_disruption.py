@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from meshsim.api.decode import Object
-from meshsim.apiserver.disruption import check_budgets
+from meshsim.apiserver.writing.disruption import check_budgets
 from tests.kits.manifests import pod
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, ROLLOUT, SECRET, SERVICE, Kind
-from meshsim.apiserver.admission import FieldValidation
 from meshsim.apiserver.registry import Registry, WriteOptions
+from meshsim.apiserver.writing.admission import FieldValidation
 from meshsim.client.api import InvalidError
 from tests.kits.manifests import pod, pod_template, rollout, service
 

@@ -6,7 +6,7 @@ import pytest
 
 from meshsim.api.kinds import CONFIG_MAP, POD
 from meshsim.api.meta import Key
-from meshsim.apiserver.generated_names import NameEndings
+from meshsim.apiserver.writing.generated_names import NameEndings
 
 
 def free(_: Key) -> bool:

@@ -8,10 +8,10 @@ import pytest
 from meshsim.api.decode import Object
 from meshsim.api.kinds import DEPLOYMENT, ROLLOUT
 from meshsim.api.meta import Key
-from meshsim.apiserver.apply import Applying
-from meshsim.apiserver.managers import cut
-from meshsim.apiserver.query import manager
 from meshsim.apiserver.registry import Registry, WriteOptions
+from meshsim.apiserver.requests.query import manager
+from meshsim.apiserver.writing.apply import Applying
+from meshsim.apiserver.writing.managers import cut
 from meshsim.client.api import ConflictError, PatchType
 from tests.kits.manifests import pod_template, rollout
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from meshsim.api.decode import Object, read_json
-from meshsim.apiserver.openapi import OpenApi
-from meshsim.apiserver.served import SERVED
+from meshsim.apiserver.discovery.openapi import OpenApi
+from meshsim.apiserver.kinds.served import SERVED
 
 _API = OpenApi(SERVED)
 PATHS = sorted(_API.index()["paths"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshsim.apiserver.passes import Passes
+from meshsim.apiserver.pods.passes import Passes
 from meshsim.kit.clock import VirtualClock
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from meshsim.api.merge_patch import merge_patch
-from meshsim.apiserver.patch import json_patch, strategic_merge_patch
+from meshsim.apiserver.writing.patch import json_patch, strategic_merge_patch
 from meshsim.client.api import ApiError, InvalidError
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from meshsim.api.kinds import KINDS, NAMESPACE, POD, ROLLOUT, VIRTUAL_SERVICE
-from meshsim.apiserver.paths import Paths, Target
+from meshsim.apiserver.requests.paths import Paths, Target
 from meshsim.client.api import NotFoundError
 
 PATHS = Paths(KINDS)

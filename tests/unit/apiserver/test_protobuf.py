@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from meshsim.api.decode import FieldError
-from meshsim.apiserver.protobuf import read_protobuf
+from meshsim.apiserver.requests.protobuf import read_protobuf
 
 # What kubectl 1.32.5 sent for `kubectl create …`, recorded.
 CONFIG_MAP = "azhzAAoPCgJ2MRIJQ29uZmlnTWFwEiIKGAoIc2V0dGluZ3MSABoAIgAqADIAOABCABIGCgFhEgFiGgAiAA=="

@@ -1,8 +1,8 @@
 import pytest
 
-from meshsim.apiserver import query
-from meshsim.apiserver.admission import FieldValidation
-from meshsim.apiserver.deletion import DeleteOptions
+from meshsim.apiserver.requests import query
+from meshsim.apiserver.writing.admission import FieldValidation
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import ApiError, InvalidError
 
 

@@ -15,9 +15,9 @@ from meshsim.api.kinds import (
     VIRTUAL_SERVICE,
 )
 from meshsim.api.meta import Key
-from meshsim.apiserver.deletion import DeleteOptions
 from meshsim.apiserver.registry import Registry, WriteOptions
-from meshsim.apiserver.selection import Selection
+from meshsim.apiserver.storage.selection import Selection
+from meshsim.apiserver.writing.deletion import DeleteOptions
 from meshsim.client.api import AlreadyExistsError, ApiError, ConflictError, InvalidError, NotFoundError, PatchType
 from tests.kits.manifests import config_map, pod, replica_set, rollout, service, virtual_service
 

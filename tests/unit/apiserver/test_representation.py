@@ -5,11 +5,11 @@ import pytest
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, EVENT, JOB, POD, ROLLOUT, SERVICE, VIRTUAL_SERVICE, Kind
-from meshsim.apiserver.pages import Page, page_of
+from meshsim.apiserver.answers.representation import MetadataOnly, PlainJson, Table, negotiate
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.representation import MetadataOnly, PlainJson, Table, negotiate
-from meshsim.apiserver.selection import Told
-from meshsim.apiserver.store import Event
+from meshsim.apiserver.requests.pages import Page, page_of
+from meshsim.apiserver.storage.selection import Told
+from meshsim.apiserver.storage.store import Event
 from meshsim.client.api import InvalidError
 from tests.kits.manifests import config_map, pod, rollout, service, virtual_service
 

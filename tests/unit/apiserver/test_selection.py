@@ -4,8 +4,8 @@ import pytest
 
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, EVENT, POD, SECRET
-from meshsim.apiserver.selection import Selection, Told, seen, selection_of
-from meshsim.apiserver.store import Event
+from meshsim.apiserver.storage.selection import Selection, Told, seen, selection_of
+from meshsim.apiserver.storage.store import Event
 from meshsim.client.api import InvalidError
 
 

@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from meshsim.apiserver.spdy import DICTIONARY, Closed, Data, Event, Opened, Ping, SpdyConnection, SpdyError
+from meshsim.apiserver.pods.spdy import DICTIONARY, Closed, Data, Event, Opened, Ping, SpdyConnection, SpdyError
 from tests.kits.spdy import SpdyClient, control, data
 
 

@@ -3,7 +3,7 @@ import pytest
 from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, POD, REPLICA_SET, SERVICE
 from meshsim.api.meta import Key
-from meshsim.apiserver.store import RING_EVENTS, Event, Store
+from meshsim.apiserver.storage.store import RING_EVENTS, Event, Store
 from meshsim.client.api import ExpiredError
 from tests.kits.manifests import owned_by
 

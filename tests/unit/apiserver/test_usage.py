@@ -1,4 +1,4 @@
-from meshsim.apiserver.usage import Place, Sample, Usage, node_metrics, pod_metrics, sample_of, usage_between
+from meshsim.apiserver.pods.usage import Place, Sample, Usage, node_metrics, pod_metrics, sample_of, usage_between
 from tests.kits.manifests import pod
 
 WEB = Place("default", "web-1-a", "web")

@@ -5,8 +5,8 @@ import pytest
 from meshsim.api.kinds import CONFIG_MAP
 from meshsim.api.meta import Key
 from meshsim.apiserver.registry import Registry
-from meshsim.apiserver.selection import Selection
-from meshsim.apiserver.watch import MAX_BEHIND, Watch
+from meshsim.apiserver.storage.selection import Selection
+from meshsim.apiserver.storage.watch import MAX_BEHIND, Watch
 from meshsim.client.api import ExpiredError, PatchType
 from tests.kits.manifests import config_map
 

@@ -5,7 +5,7 @@ import pytest
 from meshsim.kit.errors import InvalidManifestError
 from meshsim.mesh.compile import MeshObjects
 from meshsim.mesh.steps import finished
-from meshsim.proxy.files import MeshReader
+from meshsim.proxy.configuration.files import MeshReader
 
 _SERVICE = """
 apiVersion: v1

@@ -6,8 +6,8 @@ from statistics import quantiles
 import pytest
 
 from meshsim.kit.chance import Draw, draws
-from meshsim.runtime.behaviour import Behaviour, BehaviourError, behaviour_of
-from meshsim.runtime.capacity import Limits
+from meshsim.runtime.simulated.behaviour import Behaviour, BehaviourError, behaviour_of
+from meshsim.runtime.simulated.capacity import Limits
 
 
 def always(number: float) -> Draw:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshsim.runtime.capacity import Limits, Quota, Station
+from meshsim.runtime.simulated.capacity import Limits, Quota, Station
 
 
 def delays(station: Station, arrivals: list[float], service_s: float) -> list[float | None]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from meshsim.runtime.container_logs import LogOptions, options_of, written
-from meshsim.runtime.log import Line
+from meshsim.runtime.containers.log import Line
+from meshsim.runtime.served.container_logs import LogOptions, options_of, written
 
 
 def test_a_query_says_what_is_wanted() -> None:

@@ -11,10 +11,10 @@ from meshsim.api.decode import decode
 from meshsim.api.lag import Lags
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.container_state import ContainerState
-from meshsim.runtime.container_worker import ContainerWorker, Surroundings
-from meshsim.runtime.containers import Sandbox, StartRefusedError
-from meshsim.runtime.events import PodEvent
+from meshsim.runtime.containers.container_state import ContainerState
+from meshsim.runtime.containers.container_worker import ContainerWorker, Surroundings
+from meshsim.runtime.containers.containers import Sandbox, StartRefusedError
+from meshsim.runtime.containers.events import PodEvent
 from tests.kits.containers import ScriptedContainer, ScriptedRuntime
 
 pytestmark = pytest.mark.asyncio

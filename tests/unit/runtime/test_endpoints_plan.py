@@ -6,7 +6,7 @@ import pytest
 
 from meshsim.api.core import Pod, Service
 from meshsim.api.decode import Object, decode
-from meshsim.runtime.endpoints_plan import endpoints_of, has_endpoints, slices_of
+from meshsim.runtime.endpoints.endpoints_plan import endpoints_of, has_endpoints, slices_of
 
 HTTP = {"port": 80, "targetPort": 8080}
 

@@ -7,8 +7,8 @@ import pytest
 from meshsim.api.core import Container, Pod
 from meshsim.api.decode import Object, decode
 from meshsim.api.kinds import CONFIG_MAP, SECRET
-from meshsim.runtime.containers import Sandbox, StartRefusedError
-from meshsim.runtime.environment import Source, arguments_of, environment_of, expanded, sources_of, texts_of
+from meshsim.runtime.containers.containers import Sandbox, StartRefusedError
+from meshsim.runtime.programs.environment import Source, arguments_of, environment_of, expanded, sources_of, texts_of
 
 SANDBOX = Sandbox("127.16.0.9", {})
 

@@ -3,7 +3,7 @@
 import pytest
 
 from meshsim.api.decode import Object
-from meshsim.runtime.hooks import sleep_of
+from meshsim.runtime.containers.hooks import sleep_of
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from meshsim.api.core import Container, Pod
 from meshsim.api.decode import decode
 from meshsim.kit.clock import VirtualClock
-from meshsim.runtime.containers import Sandbox, StartRefusedError
-from meshsim.runtime.images import is_pullable
-from meshsim.runtime.runtimes import Runtimes
+from meshsim.runtime.containers.containers import Sandbox, StartRefusedError
+from meshsim.runtime.containers.images import is_pullable
+from meshsim.runtime.pods.runtimes import Runtimes
 
 
 @pytest.mark.parametrize(

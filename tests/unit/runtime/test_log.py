@@ -4,7 +4,7 @@ import pytest
 
 from meshsim.kit.clock import VirtualClock
 from meshsim.kit.tasks import TaskOwner
-from meshsim.runtime.log import ContainerLog
+from meshsim.runtime.containers.log import ContainerLog
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,9 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meshsim.api.lag import Lags
 from meshsim.kit.clock import VirtualClock
-from meshsim.runtime.events import PodEvents
-from meshsim.runtime.metrics import pod_samples, replica_set_samples
-from meshsim.runtime.pod_worker import Node, PodWorker
+from meshsim.runtime.containers.events import PodEvents
+from meshsim.runtime.pods.pod_worker import Node, PodWorker
+from meshsim.runtime.served.metrics import pod_samples, replica_set_samples
 from meshsim.telemetry.exposition import Sample, exposition
 from tests.kits.api import InProcessApi
 from tests.kits.containers import ScriptedRuntime

@@ -2,7 +2,7 @@ from socket import gaierror
 
 import pytest
 
-from meshsim.runtime.own_address import address_towards
+from meshsim.runtime.pods.own_address import address_towards
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:6443/a/path", "http://127.0.0.1", "http://127.8.8.8:80"])

@@ -7,9 +7,9 @@ import pytest
 from meshsim.api.core import Pod
 from meshsim.api.decode import Object, decode
 from meshsim.kit.timestamps import to_rfc3339
-from meshsim.runtime.container_state import ContainerState, Terminated, state_before
-from meshsim.runtime.containers import Exit
-from meshsim.runtime.pod_status import Place, phase_of, pod_status
+from meshsim.runtime.containers.container_state import ContainerState, Terminated, state_before
+from meshsim.runtime.containers.containers import Exit
+from meshsim.runtime.pods.pod_status import Place, phase_of, pod_status
 
 NOW = 1_767_225_600.0
 RUNNING = ContainerState(running_since=NOW, started=True, ready=True)

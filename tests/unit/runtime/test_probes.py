@@ -3,7 +3,7 @@
 import pytest
 
 from meshsim.api.core import Container, ContainerPort, Probe
-from meshsim.runtime.probes import Verdict, port_number
+from meshsim.runtime.containers.probes import Verdict, port_number
 
 
 def verdicts(results: str, probe: Probe, start: Verdict) -> str:

@@ -4,8 +4,8 @@ import pytest
 
 from meshsim.api.core import Pod
 from meshsim.api.decode import decode
-from meshsim.runtime.containers import Exit
-from meshsim.runtime.restarts import CrashBackoff, policy_of, restarts
+from meshsim.runtime.containers.containers import Exit
+from meshsim.runtime.containers.restarts import CrashBackoff, policy_of, restarts
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from meshsim.api.core import Container, VolumeMount
-from meshsim.runtime.volumes import missing_volumes
+from meshsim.runtime.programs.volumes import missing_volumes
 
 
 def test_only_a_path_that_is_not_on_this_machine_is_missing(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Who gets in: certificates, tokens, and what a person may say of them."""

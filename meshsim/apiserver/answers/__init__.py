@@ -1,0 +1,1 @@
+"""What clients are answered: objects, tables and streams of events."""

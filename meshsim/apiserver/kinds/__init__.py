@@ -1,0 +1,1 @@
+"""The kinds that are served: their schemas, versions, names and definitions."""

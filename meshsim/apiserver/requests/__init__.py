@@ -1,0 +1,1 @@
+"""What clients ask, as they put it: paths, parameters, bodies."""

@@ -1,0 +1,1 @@
+"""Which pods a Service leads to."""

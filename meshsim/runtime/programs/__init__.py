@@ -1,0 +1,1 @@
+"""Containers that are programs of this machine."""

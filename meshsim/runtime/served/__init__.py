@@ -1,0 +1,1 @@
+"""What the node serves: figures, logs, and commands in its containers."""

@@ -1,0 +1,1 @@
+"""Containers that answer as their pod's annotations say."""

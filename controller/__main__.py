@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from controller.analysis.providers.in_cluster import StandIn
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.registry import Providers
 from controller.controllers import RolloutControllers, add_cluster_controllers
@@ -67,7 +68,8 @@ def main() -> int:
     parser.add_argument(
         "--prometheus",
         default="",
-        help="URL of the Prometheus that metrics without an address ask (ARGO_ROLLOUTS_PROMETHEUS_ADDRESS wins)",
+        help="URL of the Prometheus that metrics without an address ask (ARGO_ROLLOUTS_PROMETHEUS_ADDRESS wins), and "
+        "that answers for addresses inside a cluster, as http://prometheus.istio-system:9090, unknown here",
     )
     parser.add_argument(
         "--allow-metadata-addresses",
@@ -109,7 +111,7 @@ async def run_controller(plane: Plane, flags: argparse.Namespace) -> None:
         recorder = EventRecorder(api, plane.clock)
         tasks.start(recorder.run(), "event recorder")
         rules = Rules(ArgoVersion(flags.argo_version), not flags.no_hazard_warnings)
-        providers = Providers(api, plane.clock, outbound, flags.prometheus, os.environ)
+        providers = Providers(api, plane.clock, outbound, StandIn(flags.prometheus), os.environ)
         selectors = instance_selectors(flags.instance_id)
         manager = Manager(api, plane.clock, give_up, selectors, lambda: elector.leads)
         add_cluster_controllers(manager, api, plane.clock, recorder)

@@ -30,6 +30,10 @@ _METADATA: Final = tuple(
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
+class UnknownHostError(ProviderError):
+    """The host has no address on this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back."""
@@ -57,14 +61,16 @@ class Ask:
 
 
 class Outbound:
-    """Sends requests. Open it with `async with`."""
+    """Sends requests to hosts that `names` knows (as a rule: the machine). Open it with `async with`."""
 
-    def __init__(self, *, reaches_metadata: bool = False) -> None:
+    def __init__(self, *, reaches_metadata: bool = False, names: AbstractResolver | None = None) -> None:
         self._reaches_metadata = reaches_metadata
+        self._names = names
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        resolver = ThreadedResolver() if self._reaches_metadata else GuardedResolver()
+        names = self._names or ThreadedResolver()
+        resolver = names if self._reaches_metadata else GuardedResolver(names)
         self._session = aiohttp.ClientSession(
             headers={"User-Agent": "meshsim-controller", "Accept-Encoding": "identity"},
             connector=aiohttp.TCPConnector(resolver=resolver, limit=0),
@@ -83,7 +89,7 @@ class Outbound:
             await self._session.close()
 
     async def send(self, ask: Ask) -> Reply:
-        """The reply, whatever its status. Raises ProviderError when there is none."""
+        """The reply, whatever its status. Raises ProviderError when there is none, UnknownHostError for such a host."""
         if self._session is None:
             raise RuntimeError("Outbound is used inside `async with`")
         url = _url(ask.url)
@@ -102,6 +108,8 @@ class Outbound:
                 return Reply(response.status, await _body(response))
         except TimeoutError:
             raise ProviderError(f"no answer from {url.origin()} within {ask.timeout_s:g} s") from None
+        except aiohttp.ClientConnectorDNSError:
+            raise UnknownHostError(f"no answer from {url.origin()}: no such host") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ProviderError(f"no answer from {url.origin()}: {_reason(error)}") from None
 
@@ -137,19 +145,19 @@ def is_metadata_address(address: str) -> bool:
 class GuardedResolver(AbstractResolver):
     """Looks names up; one that leads to a metadata service leads nowhere."""
 
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
+    def __init__(self, names: AbstractResolver) -> None:
+        self._names = names
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
+        found = await self._names.resolve(host, port, family)
         for result in found:
             _refuse_metadata(result["host"])
         return found
 
     async def close(self) -> None:
-        await self._resolver.close()
+        await self._names.close()
 
 
 def _refuse_metadata(host: str) -> None:
@@ -178,8 +186,6 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "no such host"
     if isinstance(error, aiohttp.ClientConnectorError):
         return os.strerror(error.errno).lower() if error.errno else str(error.os_error)
     return str(error) or type(error).__name__

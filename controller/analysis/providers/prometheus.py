@@ -2,13 +2,15 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from controller.analysis.conditions import ConditionError, evaluate_time
 from controller.analysis.metrics import seconds
+from controller.analysis.providers.in_cluster import StandIn
 from controller.analysis.providers.oauth2 import OAuth2, bearer_header
-from controller.analysis.providers.outbound import Ask, Outbound, Reply, json_of, shown
+from controller.analysis.providers.outbound import Ask, Outbound, Reply, UnknownHostError, json_of, shown
 from controller.analysis.providers.provider import ProviderError, Reading, list_text
 from meshsim.api.analysis import Metric
 from meshsim.api.decode import FieldError, Object, Wire, decode
@@ -16,6 +18,8 @@ from meshsim.kit.clock import Clock, LoopClock
 from meshsim.telemetry.promql.values import number_text
 
 _DEFAULT_TIMEOUT_S: Final = 30
+ANSWERED_BY: Final = "meshsim.dev/answered-by"
+"""In a measurement's metadata: who was asked in the place of an address inside a cluster."""
 
 
 class Header(Wire, frozen=True):
@@ -63,13 +67,21 @@ class PrometheusMetric(Wire, frozen=True):
 class Prometheus:
     """Asks one query. Its time is the real one, whatever clock the cluster has: traffic is real."""
 
-    def __init__(self, spec: Object, outbound: Outbound, default_address: str, clock: Clock | None = None) -> None:
-        """Raises ProviderError when the spec makes no sense."""
+    def __init__(
+        self,
+        spec: Object,
+        outbound: Outbound,
+        default_address: str,
+        stand_in: StandIn | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """The stand-in answers for addresses inside a cluster. Raises ProviderError when the spec makes no sense."""
         try:
             self._spec = decode(PrometheusMetric, spec)
         except FieldError as error:
             raise ProviderError(f"prometheus: {error}") from None
         self._outbound = outbound
+        self._stand_in = stand_in or StandIn()
         self._clock = clock or LoopClock()
         self._address = (self._spec.address or default_address).rstrip("/")
         if not self._address:
@@ -83,13 +95,20 @@ class Prometheus:
         self._timeout_s = float(_DEFAULT_TIMEOUT_S if self._spec.timeout is None else self._spec.timeout)
 
     async def read(self, metric: Metric) -> Reading:  # noqa: ARG002 - the query is known
-        path, form = self._question()
+        question, form = self._question()
+        path = f"{question}?{urlencode(form)}"
         headers = {header.key: header.value for header in self._spec.headers}
         headers |= _basic(self._spec.authentication.basic_auth)
         headers |= await bearer_header(self._outbound, self._spec.authentication.oauth2, self._timeout_s)
-        url = f"{self._address}{path}?{urlencode(form)}"
-        ask = Ask(url, headers=headers, timeout_s=self._timeout_s, insecure=self._spec.insecure)
-        return _reading(await self._outbound.send(ask))
+        ask = Ask(self._address + path, headers=headers, timeout_s=self._timeout_s, insecure=self._spec.insecure)
+        try:
+            return _reading(await self._outbound.send(ask))
+        except UnknownHostError:
+            if not self._stand_in.stands_for(self._address):
+                raise
+        # Without the headers: what proves who asks was meant for somebody else.
+        reading = _reading(await self._outbound.send(Ask(self._stand_in.address + path, timeout_s=self._timeout_s)))
+        return replace(reading, metadata={**reading.metadata, ANSWERED_BY: self._stand_in.address})
 
     def metadata(self, metric: Metric) -> Mapping[str, str]:  # noqa: ARG002 - the query is known
         return {"ResolvedPrometheusQuery": self._spec.query} if self._spec.query else {}

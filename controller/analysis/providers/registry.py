@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from controller.analysis.providers.datadog import Credentials, Datadog, DatadogMetric, datadog_metric
+from controller.analysis.providers.in_cluster import StandIn
 from controller.analysis.providers.job import JobProvider
 from controller.analysis.providers.outbound import Outbound
 from controller.analysis.providers.prometheus import Prometheus
@@ -33,8 +34,8 @@ class Providers:
     api: Api
     clock: Clock
     outbound: Outbound
-    prometheus_address: str = ""
-    """Who is asked when neither the metric nor the environment names an address."""
+    prometheus: StandIn = field(default_factory=StandIn)
+    """Who is asked when neither the metric nor the environment names an address, or one that only a cluster knows."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     async def of(self, metric: Metric, namespace: str) -> Provider:
@@ -42,8 +43,8 @@ class Providers:
         name, spec = next(((name, spec) for name, spec in metric.provider.items() if spec is not None), ("", {}))
         match name:
             case "prometheus":
-                address = self.environment.get(_PROMETHEUS_VARIABLE) or self.prometheus_address
-                return QueryProvider(Prometheus(spec, self.outbound, address), self.clock)
+                address = self.environment.get(_PROMETHEUS_VARIABLE) or self.prometheus.address
+                return QueryProvider(Prometheus(spec, self.outbound, address, self.prometheus), self.clock)
             case "web":
                 return QueryProvider(Web(spec, self.outbound), self.clock)
             case "datadog":

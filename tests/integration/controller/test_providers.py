@@ -139,7 +139,7 @@ async def test_the_mesh_answers_for_a_prometheus_inside_a_cluster_and_the_log_sa
     inside = ("http://prometheus.istio-system:9090", "http://prometheus.monitoring.svc.cluster.local:9090/prom/")
     headers = [{"key": "Authorization", "value": "Bearer secret"}]
     async with Answers(always(vector("1"))) as server:
-        stand_in = StandIn(server.url)
+        url, stand_in = server.url, StandIn(server.url)
         with caplog.at_level(logging.WARNING):
             found = [
                 await measured(asks(address, headers=headers), stand_in=stand_in, names=Names())
@@ -147,11 +147,11 @@ async def test_the_mesh_answers_for_a_prometheus_inside_a_cluster_and_the_log_sa
             ]
 
     assert [measurement.value for measurement in found] == ["[1]"] * 4
-    assert all(measurement.metadata["meshsim.dev/answered-by"] == server.url for measurement in found)
+    assert all(measurement.metadata["meshsim.dev/answered-by"] == url for measurement in found)
     assert server.asked == ["GET /api/v1/query?query=up"] * 4
     assert not any("Authorization" in headers for headers in server.headers)
     assert caplog.messages == [
-        f"{address.rstrip('/')} is an address inside a cluster, unknown here: {server.url} answers instead"
+        f"{address.rstrip('/')} is an address inside a cluster, unknown here: {url} answers instead"
         for address in inside
     ]
 

@@ -29,6 +29,8 @@ _HISTOGRAMS: Final = (
     ("istio_request_bytes", "request_sizes", "request_bytes"),
     ("istio_response_bytes", "response_sizes", "response_bytes"),
 )
+KINDS: Final = {_REQUESTS: "counter", **{name: "histogram" for name, _, _ in _HISTOGRAMS}}
+"""The metrics and their types."""
 _UPPER: Final = (*(f"{bound:g}" if bound < 1 else f"{bound:d}" for bound in BUCKETS), "+Inf")
 """The bounds as labels."""
 
@@ -118,11 +120,11 @@ class RequestMetrics:
         labelled = [
             (_labels(key, reporter), series) for key, series in self._series.items() for reporter in key.reporters
         ]
-        yield Sample.family(_REQUESTS, "counter")
+        yield Sample.family(_REQUESTS, KINDS[_REQUESTS])
         for labels, series in labelled:
             yield sample(_REQUESTS, labels, series.count)
         for name, counts_of, total_of in _HISTOGRAMS:
-            yield Sample.family(name, "histogram")
+            yield Sample.family(name, KINDS[name])
             for labels, series in labelled:
                 yield from _histogram(name, labels, getattr(series, counts_of), getattr(series, total_of))
 

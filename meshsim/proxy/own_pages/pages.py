@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -58,15 +59,27 @@ class Ask:
     fields: RequestFields
     body: bytes
 
+    def path(self) -> str:
+        """The target without its query, as it came."""
+        return self.target.partition("?")[0]
+
     def parameters(self) -> dict[str, str]:
         """Those of the query and, over them, those of a form."""
+        return {**self.query, **_pairs(self._form())}
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a parameter, those of the query before those of a form."""
+        texts = (self.target.partition("?")[2], self._form())
+        return [value for text in texts for key, value in parse_qsl(text, keep_blank_values=True) if key == name]
+
+    def _form(self) -> str:
         is_form = self.fields.first(b"content-type").partition(b";")[0].strip().lower() == _FORM
-        return {**self.query, **_pairs(self.body.decode(errors="replace"))} if is_form else dict(self.query)
+        return self.body.decode(errors="replace") if is_form else ""
 
 
 Handler = Callable[[Ask], Awaitable[Page]]
 Site = Mapping[str, Mapping[str, Handler]]
-"""What answers, by path and method. HEAD is answered as GET is."""
+"""What answers, by path and method. HEAD is answered as GET is. `*` in a path stands for one segment of it."""
 
 
 async def serve_site(
@@ -90,6 +103,7 @@ class _Server:
 
     def __init__(self, site: Site, tasks: TaskOwner, loop: asyncio.AbstractEventLoop) -> None:
         self.site = site
+        self.patterns = [(_pattern(path), handlers) for path, handlers in site.items() if "*" in path]
         self.tasks = tasks
         self.now = loop.time
         self.heads = request_heads(MAX_HEAD_BYTES)
@@ -101,7 +115,7 @@ class _Server:
         """What a request is answered with."""
         target = request.target.decode("latin-1")
         path, _, query = target.partition("?")
-        handlers = self.site.get(path)
+        handlers = self.site.get(path) or next((found for form, found in self.patterns if form.fullmatch(path)), None)
         if handlers is None:
             return Page.text("404: Not Found", 404)
         method = request.method.decode()
@@ -196,6 +210,10 @@ class _Connection(asyncio.Protocol):
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._server.lingering.start(self, self._server.now())
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile("[^/]+".join(map(re.escape, path.split("*"))))
 
 
 def _response(page: Page, *, keeps_alive: bool, is_whole: bool) -> bytes:

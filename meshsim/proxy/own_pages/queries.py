@@ -11,13 +11,21 @@ from meshsim.proxy.engine import Engine
 from meshsim.proxy.own_pages.pages import JSON, Ask, Page
 from meshsim.proxy.own_pages.stats import clusters_in_use, own_samples
 from meshsim.telemetry.exposition import exposition
-from meshsim.telemetry.istio import SeriesKey, names_of, numbers_of
-from meshsim.telemetry.promql.history import History, Series
+from meshsim.telemetry.istio import KINDS, SeriesKey, names_of, numbers_of
+from meshsim.telemetry.promql.history import Family, History, Series
 from meshsim.telemetry.promql.http_api import Answer, Answering, answering, answering_range, timed_out
+from meshsim.telemetry.promql.series_api import (
+    answer_build,
+    answer_metadata,
+    answering_label_values,
+    answering_labels,
+    answering_series,
+)
 from meshsim.telemetry.promql.syntax import prepare
 
 KEPT_S: Final = 900
 _SLICE_S: Final = 0.002
+_SELECTORS: Final = "match[]"
 _MOST_WORK_S: Final = 5.0
 Add = Callable[[History], None]
 """Adds what was seen to the scrape that a history has begun."""
@@ -55,6 +63,30 @@ class Queries:
         await self._prepare()
         return _page(await self._finished(answering_range(self._history, ask.parameters())))
 
+    async def labels(self, ask: Ask) -> Page:
+        """`/api/v1/labels`."""
+        await self._prepare()
+        return _page(await self._finished(answering_labels(self._history, ask.parameters(), ask.values(_SELECTORS))))
+
+    async def label_values(self, ask: Ask) -> Page:
+        """`/api/v1/label/<name>/values`."""
+        await self._prepare()
+        label, selectors = ask.path().split("/")[-2], ask.values(_SELECTORS)
+        return _page(await self._finished(answering_label_values(self._history, label, ask.parameters(), selectors)))
+
+    async def series(self, ask: Ask) -> Page:
+        """`/api/v1/series`."""
+        await self._prepare()
+        return _page(await self._finished(answering_series(self._history, ask.parameters(), ask.values(_SELECTORS))))
+
+    async def metadata(self, ask: Ask) -> Page:
+        """`/api/v1/metadata`."""
+        return _page(answer_metadata(self._history, ask.parameters()))
+
+    async def build(self, ask: Ask) -> Page:  # noqa: ARG002 - nothing of it matters
+        """`/api/v1/status/buildinfo`."""
+        return _page(answer_build())
+
     async def _finished(self, steps: Answering) -> Answer:
         """Work on an answer a slice at a time. All queries together leave half of the processor to the traffic."""
         left_s = _MOST_WORK_S
@@ -83,11 +115,13 @@ class EngineSampler:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._kept: dict[SeriesKey, list[list[Series]]] = {}
+        self._families = {name: Family(kind) for name, kind in KINDS.items()}
 
     async def __call__(self) -> Add:
         return self._add
 
     def _add(self, history: History) -> None:
+        history.families.update(self._families)
         for key, series in self._engine.metrics:
             kept = self._kept.get(key)
             if kept is None:

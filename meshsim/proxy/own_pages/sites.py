@@ -94,6 +94,11 @@ def stats_site(speaker: Speaker, queries: Queries) -> Site:
         "/healthz/ready": {"GET": speaker.ready},
         "/api/v1/query": {"GET": queries.query, "POST": queries.query},
         "/api/v1/query_range": {"GET": queries.query_range, "POST": queries.query_range},
+        "/api/v1/labels": {"GET": queries.labels, "POST": queries.labels},
+        "/api/v1/label/*/values": {"GET": queries.label_values},
+        "/api/v1/series": {"GET": queries.series, "POST": queries.series},
+        "/api/v1/metadata": {"GET": queries.metadata},
+        "/api/v1/status/buildinfo": {"GET": queries.build},
     }
 
 

@@ -4,7 +4,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import re2
 
@@ -17,6 +17,13 @@ Point = tuple[int, float]
 """Milliseconds and a value."""
 
 _DROPPED_AT_ONCE: Final = 64
+
+
+class Family(NamedTuple):
+    """What an exposition says of a metric: its type, and what it is about."""
+
+    kind: str
+    about: str = ""
 
 
 class Series:
@@ -41,6 +48,8 @@ class History:
         self._number = 0
         self._by_line: dict[str, Series] = {}
         self._by_name: dict[str, list[Series]] = {}
+        self.families: dict[str, Family] = {}
+        """Of the metrics that a scrape described."""
 
     def __len__(self) -> int:
         """How many scrapes are kept."""
@@ -71,12 +80,21 @@ class History:
         by_line = self._by_line
         for line in exposition.split("\n"):
             if not line or line[0] == "#":
+                self._describe(line)
                 continue
             head, _, value = line.rpartition(" ")
             series = by_line.get(head)
             if series is None:
                 series = by_line[head] = self.series(labels_of(head))
             self.add(series, float(value))
+
+    def seen(self, matchers: Iterable[Matcher], start_ms: int, end_ms: int) -> Iterator[Series]:
+        """Each series that the matchers choose and that was there from start to end, both included, or for a while."""
+        low = self._dropped + bisect_left(self._times, start_ms)
+        high = self._dropped + bisect_right(self._times, end_ms)
+        for series in self._select(matchers):
+            if max(series.first, low) < min(series.first + len(series.values), high):
+                yield series
 
     def instants(self, matchers: Iterable[Matcher], at_ms: int, lookback_ms: int) -> Iterator[tuple[Labels, Point]]:
         """The newest value of each series that the matchers choose; none for one that the newest scrape lacked."""
@@ -104,6 +122,15 @@ class History:
     def _value(self, series: Series, at: int) -> float:
         place = self._dropped + at - series.first
         return series.values[place] if 0 <= place < len(series.values) else math.nan
+
+    def _describe(self, line: str) -> None:
+        match line.split(" ", 3):
+            case ["#", "TYPE", name, kind]:
+                known = self.families.get(name)
+                self.families[name] = Family(kind, known.about if known else "")
+            case ["#", "HELP", name, about]:
+                known = self.families.get(name)
+                self.families[name] = Family(known.kind if known else "unknown", about)
 
     def _drop(self, count: int) -> None:
         del self._times[:count]

@@ -42,31 +42,31 @@ def answer_query_range(history: History, parameters: Mapping[str, str]) -> Answe
 def answering(history: History, parameters: Mapping[str, str], now: float) -> Answering:
     """`answer_query` piece by piece, for whoever has other things to do in between."""
     try:
-        at_ms = _ms(_time(parameters, "time", now))
+        at_ms = milliseconds(time_parameter(parameters, "time", now))
         query = parse(parameters.get("query", ""))
         yield
         data = yield from _instant_data((yield from Moment(history, at_ms).evaluate(query)), at_ms)
     except (QueryError, RecursionError) as error:
-        return _refusal(error)
-    return _success(data)
+        return refusal(error)
+    return success(data)
 
 
 def answering_range(history: History, parameters: Mapping[str, str]) -> Answering:
     """`answer_query_range` piece by piece."""
     try:
-        start, end = (_time(parameters, name, None) for name in ("start", "end"))
+        start, end = (time_parameter(parameters, name, None) for name in ("start", "end"))
         step_ms = _step_ms(parameters.get("step", ""))
         _check_range(start, end, step_ms)
         query = parse(parameters.get("query", ""))
-        data = yield from _range_data(history, query, range(_ms(start), _ms(end) + 1, step_ms))
+        data = yield from _range_data(history, query, range(milliseconds(start), milliseconds(end) + 1, step_ms))
     except (QueryError, RecursionError) as error:
-        return _refusal(error)
-    return _success(data)
+        return refusal(error)
+    return success(data)
 
 
 def timed_out() -> Answer:
     """The answer to a query that took too long."""
-    return _refusal(QueryError("query timed out in expression evaluation", "timeout"))
+    return refusal(QueryError("query timed out in expression evaluation", "timeout"))
 
 
 def ended(steps: Answering) -> Answer:
@@ -117,7 +117,8 @@ def _range_data(history: History, query: Node, moments: range) -> Generator[None
     return {"resultType": "matrix", "result": result}
 
 
-def _time(parameters: Mapping[str, str], name: str, default: float | None) -> float:
+def time_parameter(parameters: Mapping[str, str], name: str, default: float | None) -> float:
+    """The seconds of a parameter that is a time, or the default. Raises QueryError."""
     text = parameters.get(name, "")
     if not text and default is not None:
         return default
@@ -133,7 +134,8 @@ def _time(parameters: Mapping[str, str], name: str, default: float | None) -> fl
     return seconds
 
 
-def _ms(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """Of seconds."""
     return round(seconds * 1000)
 
 
@@ -163,11 +165,13 @@ def _check_range(start: float, end: float, step_ms: int) -> None:
         )
 
 
-def _success(data: dict[str, Any]) -> Answer:
+def success(data: Any) -> Answer:
+    """The answer that has it."""
     return Answer(200, {"status": "success", "data": data})
 
 
-def _refusal(error: QueryError | RecursionError) -> Answer:
+def refusal(error: QueryError | RecursionError) -> Answer:
+    """The answer that says why there is none."""
     kind = error.kind if isinstance(error, QueryError) else "bad_data"
     message = str(error) if isinstance(error, QueryError) else "the query is nested too deeply"
     return Answer(_STATUSES[kind], {"status": "error", "errorType": kind, "error": message})

@@ -38,6 +38,11 @@ async def serving(show: Callable[[], str], clock: Clock | None = None, pause_s: 
         site = {
             "/query": {"GET": queries.query, "POST": queries.query},
             "/query_range": {"GET": queries.query_range},
+            "/labels": {"GET": queries.labels, "POST": queries.labels},
+            "/label/*/values": {"GET": queries.label_values},
+            "/series": {"GET": queries.series, "POST": queries.series},
+            "/metadata": {"GET": queries.metadata},
+            "/status/buildinfo": {"GET": queries.build},
         }
         yield f"http://{await serve_site(stack, tasks, site, Address('127.0.0.1', 0), 'stats')}"
 
@@ -83,6 +88,33 @@ async def test_what_was_seen_can_be_asked_for_as_get_and_as_a_form() -> None:
         ) as reply:
             body = await reply.json()
         assert body["data"]["result"][0]["values"] == [[0.0, "1"], [1.0, "1"], [2.0, "1"]]
+
+
+async def test_a_dashboard_can_ask_what_there_is_as_get_and_as_a_form() -> None:
+    shown = '# TYPE n counter\nn{version="v1"} 1\n# TYPE g gauge\ng{pod="a"} 1\n'
+    async with serving(lambda: shown) as url, aiohttp.ClientSession() as session:
+
+        async def told(path: str, *selectors: str) -> object:
+            parameters = [("match[]", selector) for selector in selectors]
+            async with session.get(f"{url}{path}", params=parameters) as reply:
+                return (await reply.json())["data"]
+
+        await eventually(lambda: told("/labels"))
+        assert await told("/labels", 'g{pod="a"}') == ["__name__", "pod"]
+        assert await told("/label/__name__/values") == ["g", "n"]
+        assert await told("/metadata") == {
+            "n": [{"type": "counter", "help": "", "unit": ""}],
+            "g": [{"type": "gauge", "help": "", "unit": ""}],
+        }
+        assert "version" in str(await told("/status/buildinfo"))
+        both = [{"__name__": "g", "pod": "a"}, {"__name__": "n", "version": "v1"}]
+        assert await told("/series", "n", "g") == both
+        async with session.post(f"{url}/series", data=[("match[]", "n"), ("match[]", "g")]) as reply:
+            assert (await reply.json())["data"] == both
+        async with session.get(f"{url}/label/a/b/values") as reply:
+            assert reply.status == 404
+        async with session.post(f"{url}/label/version/values") as reply:
+            assert reply.status == 405
 
 
 async def test_a_scrape_that_is_slow_to_come_hides_nothing_of_the_one_before() -> None:

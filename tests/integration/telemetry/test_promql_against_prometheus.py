@@ -4,7 +4,7 @@ import json
 import math
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 from meshsim.telemetry.promql.history import History
-from meshsim.telemetry.promql.http_api import answer_query, answer_query_range
+from meshsim.telemetry.promql.http_api import answer_query, answer_query_range, ended
+from meshsim.telemetry.promql.series_api import answering_label_values, answering_labels, answering_series
 from tests.kits.prometheus import free_port, needs_prometheus, prometheus
 from tests.kits.scrapes import take
 
@@ -151,9 +152,9 @@ class Both:
             return answer(self.history, parameters, 0.0).body
         return answer_query_range(self.history, parameters).body
 
-    def theirs(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def theirs(self, path: str, parameters: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
         try:
-            with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters)}", timeout=10) as reply:
+            with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters, doseq=True)}", timeout=10) as reply:
                 body: dict[str, Any] = json.load(reply)
         except HTTPError as error:
             body = json.load(error)
@@ -240,3 +241,36 @@ def test_what_prometheus_refuses_we_refuse(both: Both, query: str) -> None:
 
     assert (ours["status"], ours["errorType"]) == (theirs["status"], theirs["errorType"])
     assert ours["error"]
+
+
+SELECTORS: Final = (
+    (),
+    ("istio_requests_total",),
+    ('istio_requests_total{response_code=~"5.."}', "envoy_version_info"),
+    ('{destination_version="v2"}', '{__name__=~"istio_.*"}'),
+    ("nothing_at_all",),
+    ("rate(istio_requests_total[1m])",),
+    ("{}",),
+)
+
+
+@pytest.mark.parametrize("selectors", SELECTORS, ids=" ".join)
+def test_what_there_is_is_told_as_prometheus_tells_it(both: Both, selectors: tuple[str, ...]) -> None:
+    span = {"start": str(START_MS / 1000 - 10), "end": str(START_MS / 1000 + SCRAPES + 10)}
+    asked = {**span, "match[]": selectors}
+    ours = {
+        "labels": answering_labels(both.history, span, selectors),
+        "label/__name__/values": answering_label_values(both.history, "__name__", span, selectors),
+        "label/response_code/values": answering_label_values(both.history, "response_code", span, selectors),
+        "label/a-b/values": answering_label_values(both.history, "a-b", span, selectors),
+        "series": answering_series(both.history, span, selectors),
+    }
+
+    for path, steps in ours.items():
+        said, expected = ended(steps).body, both.theirs(path, asked)
+        assert (said["status"], said.get("errorType")) == (expected["status"], expected.get("errorType")), path
+        assert _in_one_order(said.get("data")) == _in_one_order(expected.get("data")), path
+
+
+def _in_one_order(data: Any) -> Any:
+    return sorted(data, key=str) if data and isinstance(data[0], dict) else data

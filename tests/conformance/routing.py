@@ -212,7 +212,8 @@ class Scene:
         first = asyncio.gather(_timed(clients[0], request))
         if len(clients) > 1:
             await self._under_way(first)
-        seen = [*await first, *await asyncio.gather(*(_timed(client, request) for client in clients[1:]))]
+        others = asyncio.gather(*(_timed(client, request) for client in clients[1:]))
+        seen = [*await first, *await others]
         lines = [await self._proxy.log_line() for _ in seen]
         responses = []
         for elapsed_s, (status, headers, body) in seen:

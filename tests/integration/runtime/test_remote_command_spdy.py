@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from meshsim.apiserver.pods.spdy import Closed, Data, Event, SpdyConnection
 from tests.kits.cluster import Cluster, running_cluster
+from tests.kits.eventually import eventually
 from tests.kits.spdy import SpdyClient, data
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])]
@@ -115,16 +116,18 @@ async def test_a_client_that_leaves_before_it_has_opened_its_streams_is_hung_up_
 
 
 async def test_connections_reach_the_pods_port_and_those_the_client_gives_up_are_closed(cluster: Cluster) -> None:
-    closed = asyncio.Event()
+    opened = closed = 0
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened, closed
+        opened += 1
         try:
             while received := await reader.read(65536):
                 writer.write(received.upper())
         except ConnectionError:
             return
         finally:
-            closed.set()
+            closed += 1
             writer.close()
 
     server = await asyncio.start_server(echo, (await cluster.pod_ip("web")), 0)
@@ -136,10 +139,9 @@ async def test_connections_reach_the_pods_port_and_those_the_client_gives_up_are
                 forward.send(forward.client.open(stream, streamtype=kind, port=port, requestid=request))
         forward.send(data(3, b"hello"), data(3, b"", flags=1))
         assert await forward.said(3) == b"HELLO"
-        closed.clear()
+        await eventually(lambda: opened == 2)
         forward.send(b"\x80\x03\x00\x03\x00\x00\x00\x08" + (7).to_bytes(4) + (5).to_bytes(4))
-        async with asyncio.timeout(10):
-            await closed.wait()
+        await eventually(lambda: closed == 2, within_s=10)
         assert await forward.said(5) == b""
 
 

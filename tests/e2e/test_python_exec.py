@@ -15,6 +15,7 @@ from kubernetes_asyncio.stream import WsApiClient
 from meshsim.api.kinds import POD
 from meshsim.client.http import HttpApi
 from tests.kits.apiserver import Secured, secured_apiserver
+from tests.kits.clients import close_kr8s
 from tests.kits.eventually import eventually
 from tests.kits.pods import ready_pod
 from tests.kits.processes import serving
@@ -55,6 +56,9 @@ async def test_kubernetes_asyncio_runs_a_command(server: Secured) -> None:
 
 async def test_kr8s_runs_a_command(server: Secured) -> None:
     api = await kr8s.asyncio.api(kubeconfig=str(server.kubeconfig))
-    pod = await Pod.get("web", namespace="default", api=api)
-    done = await pod.exec(["sh", "-c", "echo out; echo err >&2"])
+    try:
+        pod = await Pod.get("web", namespace="default", api=api)
+        done = await pod.exec(["sh", "-c", "echo out; echo err >&2"])
+    finally:
+        await close_kr8s(api)
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)

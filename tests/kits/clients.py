@@ -52,7 +52,7 @@ class Kr8s:
         """Sign in as the kubeconfig says."""
         # A fresh loop each test: what kr8s keeps for the last one would not run on it.
         api = await kr8s.asyncio.api(kubeconfig=str(kubeconfig), namespace=NAMESPACE)
-        stack.push_async_callback(_close_kr8s, api)
+        stack.push_async_callback(close_kr8s, api)
         return cls(api, kind)
 
     async def list(self, labels: str) -> tuple[list[Object], str]:
@@ -94,7 +94,7 @@ class Kr8s:
             yield event, obj.raw.to_dict()
 
 
-async def _close_kr8s(api: Any) -> None:
+async def close_kr8s(api: Any) -> None:
     await api._session.aclose()
 
 

@@ -74,7 +74,7 @@ def backoff_s(failures: int) -> float:
 
 def _look(job: Job, pods: Sequence[Pod]) -> _Seen:
     failed = [pod for pod in pods if pod.status.phase == "Failed"]
-    active = tuple(pod for pod in pods if pod.status.phase not in ("Succeeded", "Failed") and not pod.is_terminating)
+    active = tuple(pod for pod in pods if pod.is_active)
     return _Seen(
         active=active,
         succeeded=max(sum(pod.status.phase == "Succeeded" for pod in pods), job.status.succeeded),

@@ -36,7 +36,7 @@ class Plan:
 def plan(replica_set: ReplicaSet, pods: Iterable[Pod], now: float) -> Plan:
     """Decide from the pods of the ReplicaSet's namespace; `now` and `wake_at` are Unix seconds."""
     uid = replica_set.metadata.uid
-    active = [pod for pod in pods if is_active(pod)]
+    active = [pod for pod in pods if pod.is_active]
     owned = [pod for pod in active if _owner_uid(pod) == uid]
     kept = [pod for pod in owned if replica_set.spec.selector.matches(pod.metadata.labels)]
     release = [pod for pod in owned if not replica_set.spec.selector.matches(pod.metadata.labels)]
@@ -55,11 +55,6 @@ def plan(replica_set: ReplicaSet, pods: Iterable[Pod], now: float) -> Plan:
         status=status,
         wake_at=wake_at,
     )
-
-
-def is_active(pod: Pod) -> bool:
-    """It counts as a replica: it has neither ended nor been told to."""
-    return pod.status.phase not in ("Succeeded", "Failed") and not pod.is_terminating
 
 
 def in_deletion_order(pods: Iterable[Pod]) -> list[Pod]:

@@ -136,6 +136,10 @@ class PodSpec(Wire, frozen=True):
         return tuple(container for container in self.init_containers if not container.is_sidecar)
 
 
+TERMINAL_PHASES: Final = ("Succeeded", "Failed")
+"""The phases of a pod in which nothing runs any more, and nothing will."""
+
+
 class PodStatus(Wire, frozen=True):
     """How a pod is. The statuses of its containers stay as written."""
 
@@ -165,6 +169,11 @@ class Pod(Wire, frozen=True):
     def is_terminating(self) -> bool:
         """It was told to end."""
         return bool(self.metadata.deletion_timestamp)
+
+    @property
+    def is_active(self) -> bool:
+        """It counts for what made it, as a replica or a Job's try: it has neither ended nor been told to."""
+        return self.status.phase not in TERMINAL_PHASES and not self.is_terminating
 
     @property
     def version(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Set
 from dataclasses import dataclass
 
+from meshsim.api.core import TERMINAL_PHASES
 from meshsim.api.decode import Object
 from meshsim.api.loose import mapping, mappings
 
@@ -81,7 +82,7 @@ def _status(pod: Object, status: Object, containers: list[Object], preparing: st
             running = True
     if reason == "Completed" and running:
         reason = "Running" if _is_true(status, "Ready") else "NotReady"
-    if not pod["metadata"].get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed"):
+    if not pod["metadata"].get("deletionTimestamp") or status.get("phase") in TERMINAL_PHASES:
         return reason
     return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from meshsim.api.core import TERMINAL_PHASES
 from meshsim.api.decode import Object
 from meshsim.api.kinds import NAMESPACE, POD, Kind, kind_named
 from meshsim.api.meta import Key, key_of
@@ -215,7 +216,7 @@ class Deleter:
 def _grace_s(pod: Object, options: DeleteOptions) -> int:
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     never_ran = not spec.get("nodeName") and not status.get("podIP")
-    if never_ran or status.get("phase") in ("Succeeded", "Failed"):
+    if never_ran or status.get("phase") in TERMINAL_PHASES:
         return 0
     if options.grace_s is not None:
         return options.grace_s

@@ -11,6 +11,7 @@ from typing import Final
 
 from meshsim.api.core import (
     SERVICE_NAME_LABEL,
+    TERMINAL_PHASES,
     Endpoint,
     EndpointConditions,
     EndpointPort,
@@ -79,7 +80,7 @@ def _grouped(service: Service, pods: Iterable[Pod]) -> Mapping[Ports, Sequence[P
     for pod in sorted(pods, key=lambda pod: pod.metadata.name):
         if (
             pod.status.pod_ip
-            and pod.status.phase not in ("Succeeded", "Failed")
+            and pod.status.phase not in TERMINAL_PHASES
             and selects(service.spec.selector, pod.metadata.labels)
         ):
             groups[_ports_at(service, pod)].append(pod)

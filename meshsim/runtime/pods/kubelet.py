@@ -5,6 +5,7 @@ import contextlib
 import logging
 from typing import Final
 
+from meshsim.api.core import TERMINAL_PHASES
 from meshsim.api.decode import FieldError, Object
 from meshsim.api.kinds import NODE
 from meshsim.api.meta import Key
@@ -78,7 +79,7 @@ class Kubelet:
 
     def _is_mine(self, obj: Object) -> bool:
         assigned = obj["spec"].get("nodeName") in (None, "", self._node.name)
-        return assigned and (obj.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        return assigned and (obj.get("status") or {}).get("phase") not in TERMINAL_PHASES
 
     def _start(self, uid: str, obj: Object) -> None:
         address = (obj.get("status") or {}).get("podIP") or pod_ip(uid, self._taken())

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from meshsim.api.core import Container, Pod
+from meshsim.api.core import TERMINAL_PHASES, Container, Pod
 from meshsim.api.decode import Object, encode
 from meshsim.api.meta import Condition
 from meshsim.kit.timestamps import to_rfc3339
@@ -110,7 +110,7 @@ def _initialized(pod: Pod, states: States, phase: str) -> Condition:
 
 
 def _containers_ready(pod: Pod, states: States, phase: str) -> Condition:
-    if phase in ("Succeeded", "Failed"):
+    if phase in TERMINAL_PHASES:
         return Condition(
             type="ContainersReady", status="False", reason="PodCompleted" if phase == "Succeeded" else "PodFailed"
         )

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from meshsim.api.core import Pod
+from meshsim.api.core import TERMINAL_PHASES, Pod
 from meshsim.api.decode import Object, decode
 from meshsim.api.kinds import POD
 from meshsim.api.lag import Lags
@@ -170,7 +170,7 @@ class PodWorker:
                 await within(clock, left_s, self._deadline_changed.wait())
             else:
                 break
-        if phase_of(self.pod, self._states()) not in ("Succeeded", "Failed"):
+        if phase_of(self.pod, self._states()) not in TERMINAL_PHASES:
             await self._give_up()
 
     async def _give_up(self) -> None:

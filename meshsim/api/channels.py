@@ -24,6 +24,9 @@ class Channel(IntEnum):
     """The channel that the next byte names gets nothing more."""
 
 
+REFUSED: Final = "X-Refused"
+"""Says why, percent-encoded, to a client that sees of a refused WebSocket the head only."""
+
 STDIN_CLOSED: Final = bytes((Channel.CLOSE, Channel.STDIN))
 """The client has nothing more to say."""
 

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from meshsim.api.channels import V5
+from meshsim.api.channels import REFUSED, V5
 from meshsim.api.decode import Object
 from meshsim.api.kinds import NODE, POD
 from meshsim.api.loose import at, mapping, mappings
@@ -104,7 +104,7 @@ class Nodes:
                     timeout=_HUNG_UP,
                 )
             except aiohttp.WSServerHandshakeError as error:
-                why = unquote(error.headers.get("X-Refused", "")) if error.headers else ""
+                why = unquote(error.headers.get(REFUSED, "")) if error.headers else ""
                 raise _refusal(error.status, why or error.message) from error
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise place.unreachable(error) from error

@@ -5,10 +5,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from meshsim.api.channels import REFUSED
 from meshsim.kit.clock import LoopClock
 
-REFUSED: Final = "X-Refused"
-"""Says why, percent-encoded, to a client that sees of a refused WebSocket the head only."""
 BEAT_S: Final = 5.0
 """How often a client that says nothing is tried."""
 _MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024

@@ -14,7 +14,6 @@ from controller.analysis.providers.jsonpath import JsonPathError, find_first
 from meshsim.api.decode import read_documents, read_json, write_json
 from meshsim.api.selectors import parse_field_selector, parse_label_selector
 from meshsim.apiserver.requests.protobuf import read_protobuf
-from meshsim.http1.chunked import ChunkDecoder
 from meshsim.http1.errors import MessageError
 from meshsim.http1.grammar import MAX_HEAD_BYTES
 from meshsim.http1.memo import request_heads, response_heads
@@ -22,6 +21,7 @@ from meshsim.http1.requests import RequestReader
 from meshsim.kit.errors import InvalidManifestError
 from meshsim.telemetry.promql.history import History
 from meshsim.telemetry.promql.http_api import answer_query
+from tests.kits.chunked import read_chunked
 
 _MAX_BODY_BYTES: Final = 1 << 16
 
@@ -69,18 +69,7 @@ def response_head(data: bytes) -> None:
 def chunks(data: bytes) -> None:
     """A chunked body: cut anywhere, it is the same body or refused."""
     cut = data[0] % len(data) if data else 0
-    assert _body([data]) == _body([data[:cut], data[cut:]]), cut
-
-
-def _body(parts: list[bytes]) -> object:
-    decoder, found = ChunkDecoder(), b""
-    try:
-        for part in parts:
-            if not decoder.done:
-                found += b"".join(decoder.feed(part))
-    except MessageError:
-        return "refused"
-    return found, decoder.done
+    assert read_chunked([data]) == read_chunked([data[:cut], data[cut:]]), cut
 
 
 def manifest(data: bytes) -> None:

@@ -260,3 +260,17 @@ def image_of(replica_set: Object) -> str:
     """The image of a ReplicaSet's first container."""
     image: str = replica_set["spec"]["template"]["spec"]["containers"][0]["image"]
     return image
+
+
+def replica_set(world: RolloutWorld, image: str) -> Object:
+    """The ReplicaSet of that image."""
+    return next(obj for obj in world.api.store.objects(REPLICA_SET) if image_of(obj) == image)
+
+
+async def living(objects: Iterable[Object], rules: Rules | None = None) -> RolloutWorld:
+    """A world in which these objects have been for a while, and of which nothing is told yet."""
+    world = RolloutWorld(rules)
+    await world.apply(objects)
+    await world.live(3)
+    world.told.events.clear()
+    return world

@@ -7,21 +7,9 @@ from meshsim.api.decode import Object
 from meshsim.api.kinds import CONFIG_MAP, DEPLOYMENT, REPLICA_SET, ROLLOUT
 from meshsim.api.meta import Key
 from tests.kits.releases import plain_canary
-from tests.kits.rollout_world import NAMESPACE, RolloutWorld, image_of
+from tests.kits.rollout_world import NAMESPACE, RolloutWorld, living, replica_set
 
 pytestmark = pytest.mark.asyncio
-
-
-async def living(objects: list[Object]) -> RolloutWorld:
-    world = RolloutWorld()
-    await world.apply(objects)
-    await world.live(3)
-    world.told.events.clear()
-    return world
-
-
-def replica_set(world: RolloutWorld, image: str) -> Object:
-    return next(obj for obj in world.api.store.objects(REPLICA_SET) if image_of(obj) == image)
 
 
 async def relabel(world: RolloutWorld, label: str) -> None:

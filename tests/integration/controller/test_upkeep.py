@@ -13,21 +13,9 @@ from meshsim.kit.timestamps import to_rfc3339
 from tests.kits.api import InProcessApi
 from tests.kits.releases import blue_green, plain_canary, routed_canary
 from tests.kits.rollout_pods import pod_of
-from tests.kits.rollout_world import NAMESPACE, RolloutWorld, image_of
+from tests.kits.rollout_world import NAMESPACE, RolloutWorld, image_of, living, replica_set
 
 pytestmark = pytest.mark.asyncio
-
-
-async def living(objects: list[Object], rules: Rules | None = None) -> RolloutWorld:
-    world = RolloutWorld(rules)
-    await world.apply(objects)
-    await world.live(3)
-    world.told.events.clear()
-    return world
-
-
-def replica_set(world: RolloutWorld, image: str) -> Object:
-    return next(obj for obj in world.api.store.objects(REPLICA_SET) if image_of(obj) == image)
 
 
 async def test_a_version_that_comes_back_gets_the_next_revision_and_remembers_its_former_ones() -> None:

@@ -9,6 +9,7 @@ from meshsim.http1.chunked import LAST_CHUNK, ChunkDecoder, encode_chunk
 from meshsim.http1.errors import MessageError
 from meshsim.http1.fields import CHUNKED, read_request_fields, read_response_fields
 from meshsim.http1.grammar import REQUEST_HEAD, RESPONSE_HEAD, fault_of
+from tests.kits.chunked import read_chunked
 
 pytestmark = pytest.mark.property
 
@@ -33,19 +34,7 @@ def test_a_chunked_body_means_the_same_however_it_is_cut(pieces: list[bytes], re
 
 @given(st.binary(max_size=60), st.integers(1, 60))
 def test_random_bytes_raise_only_the_codecs_own_error_and_cuts_agree_on_it(data: bytes, cut: int) -> None:
-    assert _outcome([data]) == _outcome([data[:cut], data[cut:]])
-
-
-def _outcome(parts: list[bytes]) -> object:
-    decoder = ChunkDecoder()
-    found = b""
-    try:
-        for part in parts:
-            if not decoder.done:
-                found += b"".join(decoder.feed(part))
-    except MessageError:
-        return "refused"
-    return found, decoder.done
+    assert read_chunked([data]) == read_chunked([data[:cut], data[cut:]])
 
 
 @given(_METHOD, _TARGET, st.lists(st.tuples(_TOKEN, _VALUE), max_size=6))
